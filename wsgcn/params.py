@@ -1,0 +1,226 @@
+"""The experiment's parameters: typed, checked once, and read from params.yaml here and nowhere else.
+
+params.yaml documents meaning, unit and range of every key; the classes below mirror its sections and check them.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from wsgcn.errors import InputError
+
+SOURCES_WITHOUT_NECK = ("hourglass_pretrained", "hourglass_finetuned")
+
+Count = Annotated[int, Field(ge=1)]
+Epochs = Annotated[int, Field(ge=0)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+Share = Annotated[float, Field(gt=0, le=0.5)]
+Subject = Annotated[str, Field(pattern=r"^S\d+$")]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: no unknown keys, no guessing between types, no change after construction."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Subjects(Section):
+    labelled: list[Subject]
+    unlabelled: list[Subject]
+    validation: list[Subject] | Share
+    test: Annotated[list[Subject], Field(min_length=1)]
+
+    @property
+    def validation_subjects(self) -> list[str]:
+        return self.validation if isinstance(self.validation, list) else []
+
+    @property
+    def used(self) -> list[str]:
+        """Every subject that any stage needs."""
+        return [*self.labelled, *self.unlabelled, *self.validation_subjects, *self.test]
+
+    @model_validator(mode="after")
+    def _no_subject_twice(self) -> Self:
+        repeated = [subject for subject, times in Counter(self.used).items() if times > 1]
+        if repeated:
+            raise ValueError(
+                f"{', '.join(repeated)} stands more than once in labelled, unlabelled, validation and test; "
+                "the lists must not overlap"
+            )
+        if not self.labelled:
+            raise ValueError("labelled is empty; at least one subject with 3D labels is needed")
+        return self
+
+
+class Data(Section):
+    raw: Annotated[str, Field(min_length=1)]
+    layout: Literal["auto", "cdf_archives", "cdf", "mat", "martinez_zip", "martinez", "videopose3d"]
+    drop_bad_frames: bool
+    skeleton: Literal["h36m16", "h36m17"]
+    stride: Count
+    subjects: Subjects
+
+
+class Demo(Section):
+    seconds: Annotated[float, Field(ge=1, le=600)]
+
+
+class Detections(Section):
+    source: Literal["gt", "hourglass_pretrained", "hourglass_finetuned", "cpn", "detectron", "hrnet"]
+    path: Annotated[str, Field(min_length=1)]
+
+
+class Linear(Section):
+    width: Count
+    blocks: Count
+    dropout: Dropout
+
+
+class Model(Section):
+    name: Literal["semgcn", "linear"]
+    channels: Annotated[int, Field(ge=2, multiple_of=2)]
+    blocks: Count
+    non_local: bool
+    channelwise: bool
+    dropout: Dropout
+    linear: Linear
+
+
+class Training(Section):
+    batch_labelled: Annotated[int, Field(ge=2)]
+    batch_unlabelled: Annotated[int, Field(ge=2)]
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    decay_factor: Annotated[float, Field(gt=0, le=1)]
+    decay_steps: Count
+    gradient_clip: Weight
+    supervised_weight: Weight
+    choose_epoch: Literal["last", "validation"]
+
+
+class Warmup(Section):
+    epochs: Epochs
+
+
+class Weak(Section):
+    epochs: Epochs
+    reprojection_weight: Weight
+    bone_weight: Weight
+    root: Literal["ground_truth", "solved"]
+
+
+class Evaluate(Section):
+    flip: bool
+    batch: Count
+
+
+class Tracking(Section):
+    mlflow: bool
+    experiment: Annotated[str, Field(min_length=1)]
+
+
+class Runtime(Section):
+    device: Literal["auto", "cpu", "cuda"]
+    threads: Annotated[int, Field(ge=0)]
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    data: Data
+    demo: Demo
+    detections: Detections
+    model: Model
+    training: Training
+    warmup: Warmup
+    weak: Weak
+    evaluate: Evaluate
+    tracking: Tracking
+    runtime: Runtime
+
+    @model_validator(mode="after")
+    def _sections_fit(self) -> Self:
+        if self.data.skeleton == "h36m17" and self.detections.source in SOURCES_WITHOUT_NECK:
+            raise ValueError(
+                f"data.skeleton is h36m17, but detections.source {self.detections.source} has no Neck/Nose; use h36m16"
+            )
+        if self.training.choose_epoch == "validation" and not self.data.subjects.validation:
+            raise ValueError("training.choose_epoch is validation, but data.subjects.validation is empty")
+        if self.warmup.epochs + self.weak.epochs == 0:
+            raise ValueError("warmup.epochs and weak.epochs are both 0; nothing would be trained")
+        return self
+
+    def flat(self) -> dict[str, Any]:
+        """Every value under its dotted name, as a tracker logs them."""
+        return _flatten(self.model_dump())
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which also takes 1e-3 for a number, as YAML 1.2 and dvc do."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789"))
+
+
+def read_params(path: Path | str = "params.yaml") -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        InputError: the file is missing or no YAML, or a key is missing, unknown, or has a wrong type or value.
+    """
+    try:
+        tree = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run from the project's root.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())}).") from error
+    return parse_params(tree, str(path))
+
+
+def parse_params(tree: object, origin: str) -> Params:
+    """Check a tree of plain values, as `read_params` does; `origin` names it in the error.
+
+    Raises:
+        InputError: a key is missing, unknown, or has a wrong type or value.
+    """
+    try:
+        return Params.model_validate(tree)
+    except ValidationError as error:
+        raise InputError(f"{origin}: {'; '.join(_sentences(error))}.") from error
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """One clause a wrong key; a union reports each of its members, which share a key here."""
+    clauses: dict[str, list[str]] = {}
+    for detail in error.errors():
+        location = [str(part) for part in detail["loc"] if not _is_union_member(str(part))]
+        key = ".".join(location)
+        found = "" if isinstance(detail["input"], dict) else f", found {detail['input']!r}"
+        expected = detail["msg"].removeprefix("Value error, ")
+        match detail["type"]:
+            case "missing":
+                clause = "is missing"
+            case "extra_forbidden":
+                clause = "is not a known key"
+            case "value_error":
+                clause = expected
+            case _:
+                clause = expected[0].lower() + expected[1:] + found
+        clauses.setdefault(key, []).append(clause)
+    return [f"{key}: {' or '.join(parts)}" if key else " or ".join(parts) for key, parts in clauses.items()]
+
+
+def _is_union_member(part: str) -> bool:
+    return part.startswith(("list[", "constrained-", "float"))

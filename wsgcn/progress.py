@@ -1,0 +1,68 @@
+"""Progress of long work: bars on a terminal, plain lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Item = TypeVar("Item")
+
+_SECONDS_BETWEEN_LINES = 15.0
+
+
+class Bar:
+    """Progress of one piece of work of known length, with a note such as a loss or a rate beside it."""
+
+    def __init__(self, label: str, total: int, unit: str) -> None:
+        self._label, self._total, self._unit = label, total, unit
+        self._done = 0
+        self._started = self._last_line = time.monotonic()
+        console = Console(file=sys.stderr)
+        self._progress: Progress | None = None
+        if console.is_terminal:
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn(unit),
+                TextColumn("{task.fields[note]}"),
+                TimeRemainingColumn(),
+                console=console,
+            )
+            self._task = self._progress.add_task(label, total=total, note="")
+
+    def __enter__(self) -> "Bar":
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        """Count `amount` more as done; `note` replaces the last one."""
+        self._done += amount
+        if self._progress is not None:
+            self._progress.update(self._task, advance=amount, note=note)
+            return
+        now = time.monotonic()
+        if self._done >= self._total or now - self._last_line >= _SECONDS_BETWEEN_LINES:
+            self._last_line = now
+            left = (now - self._started) / max(self._done, 1) * (self._total - self._done)
+            print(
+                f"{self._label}: {self._done}/{self._total} {self._unit}, {note or '-'}, {left:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def track(items: Iterable[Item], label: str, total: int, unit: str) -> Iterator[Item]:
+    """Pass the items through, with a bar."""
+    with Bar(label, total, unit) as bar:
+        for item in items:
+            yield item
+            bar.advance()
