@@ -5,6 +5,7 @@ params.yaml documents meaning, unit and range of every key; the classes below mi
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -155,9 +156,57 @@ class Params(Section):
             raise ValueError("warmup.epochs and weak.epochs are both 0; nothing would be trained")
         return self
 
+    def used_by(self, stage: str) -> dict[str, Any]:
+        """The part of the tree that the outputs of a stage depend on, see STAGE_PARAMS."""
+        return _subtree(self.model_dump(), STAGE_PARAMS[stage])
+
     def flat(self) -> dict[str, Any]:
         """Every value under its dotted name, as a tracker logs them."""
         return _flatten(self.model_dump())
+
+
+# What each stage's outputs depend on: dvc.yaml declares the same, and checkpoints record it.
+STAGE_PARAMS = {
+    "demo": ("seed", "demo"),
+    "preprocess": ("data.raw", "data.layout", "data.drop_bad_frames", "data.subjects"),
+    "detections": ("detections",),
+    "warmup": (
+        "seed",
+        "data.skeleton",
+        "data.stride",
+        "data.subjects.labelled",
+        "data.subjects.unlabelled",
+        "data.subjects.validation",
+        "model",
+        "training",
+        "warmup",
+        "runtime",
+    ),
+    "weak": (
+        "seed",
+        "data.skeleton",
+        "data.stride",
+        "data.subjects.labelled",
+        "data.subjects.unlabelled",
+        "data.subjects.validation",
+        "model",
+        "training",
+        "weak",
+        "runtime",
+    ),
+    "evaluate": ("data.skeleton", "data.subjects.test", "evaluate", "runtime"),
+}
+
+
+def _subtree(tree: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    part: dict[str, Any] = {}
+    for name in names:
+        source, target = tree, part
+        *sections, last = name.split(".")
+        for section in sections:
+            source, target = source[section], target.setdefault(section, {})
+        target[last] = source[last]
+    return part
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -19,6 +19,7 @@ class Bar:
     def __init__(self, label: str, total: int, unit: str) -> None:
         self._label, self._total, self._unit = label, total, unit
         self._done = 0
+        self._note = ""
         self._started = self._last_line = time.monotonic()
         console = Console(file=sys.stderr)
         self._progress: Progress | None = None
@@ -43,18 +44,19 @@ class Bar:
         if self._progress is not None:
             self._progress.stop()
 
-    def advance(self, amount: int = 1, note: str = "") -> None:
-        """Count `amount` more as done; `note` replaces the last one."""
+    def advance(self, amount: int = 1, note: str | None = None) -> None:
+        """Count `amount` more as done; `note` replaces the last one, None keeps it."""
         self._done += amount
+        self._note = self._note if note is None else note
         if self._progress is not None:
-            self._progress.update(self._task, advance=amount, note=note)
+            self._progress.update(self._task, advance=amount, note=self._note)
             return
         now = time.monotonic()
         if self._done >= self._total or now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
             left = (now - self._started) / max(self._done, 1) * (self._total - self._done)
             print(
-                f"{self._label}: {self._done}/{self._total} {self._unit}, {note or '-'}, {left:.0f} s left",
+                f"{self._label}: {self._done}/{self._total} {self._unit}, {self._note or '-'}, {left:.0f} s left",
                 file=sys.stderr,
                 flush=True,
             )

@@ -189,6 +189,9 @@ class Detections(_Reader):
     def serials(self, subject: str, take: str) -> list[str]:
         return list(self._group(f"{subject}/{take}"))
 
+    def frames(self, subject: str, take: str, serial: str) -> int:
+        return self._group(f"{subject}/{take}/{serial}")["keypoints_px"].shape[0]
+
     def sequence(self, subject: str, take: str, serial: str) -> Sequence2D:
         group = self._group(f"{subject}/{take}/{serial}")
         confidence = group["confidence"][()] if "confidence" in group else None

@@ -1,0 +1,94 @@
+"""The networks: SemGCN with non-local layers, and the linear model of Martinez et al.
+
+Both take 2D joints (B, J, 2) in normalised screen units and give 3D joints (B, J, 3) in metres, camera axes, relative
+to the root up to an offset that training does not force to zero; what reports a pose subtracts the root joint.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wsgcn import params
+from wsgcn.model.layers import GraphBlock, NonLocal, ResidualBlock, SemGraphConv
+from wsgcn.skeleton import Skeleton
+
+
+class SemGCN(nn.Module):
+    """SemGCN (Zhao et al. 2019): an input block, residual blocks, an output graph convolution.
+
+    With `non_local`, a non-local layer follows the input block and each residual block. At the paper's setting (16
+    joints, 128 channels, 4 blocks, non-local) it has 434,703 parameters.
+    """
+
+    def __init__(self, skeleton: Skeleton, model: params.Model) -> None:
+        super().__init__()
+        channels, dropout, channelwise = model.channels, model.dropout, model.channelwise
+        layers: list[nn.Module] = [GraphBlock(2, channels, skeleton, channelwise=channelwise, dropout=dropout)]
+        if model.non_local:
+            layers.append(NonLocal(channels, skeleton))
+        for _ in range(model.blocks):
+            layers.append(ResidualBlock(channels, skeleton, channelwise=channelwise, dropout=dropout))
+            if model.non_local:
+                layers.append(NonLocal(channels, skeleton))
+        layers.append(SemGraphConv(channels, 3, skeleton, channelwise=channelwise))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, keypoints_BJ2: Tensor) -> Tensor:
+        return self.layers(keypoints_BJ2.contiguous())
+
+
+class LinearModel(nn.Module):
+    """The baseline of Martinez et al. 2017, "A simple yet effective baseline for 3d human pose estimation".
+
+    A linear layer to `width`, residual blocks of two linear layers each (batch norm, ReLU and dropout after every
+    one), a linear layer to 3J. 4.29 M parameters at their setting.
+    """
+
+    def __init__(self, skeleton: Skeleton, model: params.Linear) -> None:
+        super().__init__()
+        joints = len(skeleton.joints)
+        self.first = _LinearBlock(2 * joints, model.width, model.dropout)
+        self.residual = nn.ModuleList(
+            nn.Sequential(
+                _LinearBlock(model.width, model.width, model.dropout),
+                _LinearBlock(model.width, model.width, model.dropout),
+            )
+            for _ in range(model.blocks)
+        )
+        self.last = nn.Linear(model.width, 3 * joints)
+        nn.init.kaiming_normal_(self.last.weight)
+
+    def forward(self, keypoints_BJ2: Tensor) -> Tensor:
+        x_BC = self.first(keypoints_BJ2.flatten(1))
+        for block in self.residual:
+            x_BC = x_BC + block(x_BC)
+        return self.last(x_BC).unflatten(1, (-1, 3))
+
+
+class _LinearBlock(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int, dropout: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(in_channels, out_channels)
+        self.norm = nn.BatchNorm1d(out_channels)
+        self.dropout = dropout
+        nn.init.kaiming_normal_(self.linear.weight)
+
+    def forward(self, x_BC: Tensor) -> Tensor:
+        return F.dropout(F.relu(self.norm(self.linear(x_BC))), self.dropout, self.training)
+
+
+def build_network(skeleton: Skeleton, model: params.Model, seed: int | None = None) -> nn.Module:
+    """The network that `model` describes, in training mode, on the CPU.
+
+    Args:
+        seed: draws the initial weights; with None they come from torch's global generator.
+    """
+    if seed is None:
+        return SemGCN(skeleton, model) if model.name == "semgcn" else LinearModel(skeleton, model.linear)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_network(skeleton, model)
+
+
+def count_parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())

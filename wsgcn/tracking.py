@@ -1,0 +1,211 @@
+"""Runs in MLflow, one for each stage. Nothing else imports MLflow, and this does so only when a run is opened.
+
+The store is one SQLite file, mlflow.db at the project's root with mlartifacts/ beside it, also for stages that DVC runs
+in a temporary checkout; MLFLOW_TRACKING_URI overrides it. A run is a record, not the work: if MLflow fails, one line
+says so and the work goes on.
+"""
+
+import gc
+import logging
+import os
+import re
+import sqlite3
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from wsgcn.files import atomic_path
+from wsgcn.params import Params
+from wsgcn.provenance import environment_tags, project_root, run_name, source_tags
+from wsgcn.trackers import NullTracker, Tracker
+
+_ENVIRONMENT = {  # unless the user has set them
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is said here, in one line
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # MLflow's own are 7, with 4 minutes in all
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; MLflow's own is 120
+}
+_SECONDS_BETWEEN_BATCHES = 5.0
+_METRICS_IN_A_BATCH = 1000  # MLflow's limits
+_LONGEST_PARAM, _LONGEST_TAG, _LONGEST_NAME = 6000, 8000, 250
+_SECONDS_FOR_ANOTHER_TO_CREATE = 60.0
+
+
+@contextmanager
+def open_tracker(stage: str, params: Params) -> Iterator[Tracker]:
+    """Open the stage's run, which ends as FINISHED, or as FAILED if the block raises.
+
+    With `tracking.mlflow: false` MLflow is not even imported. No failure of MLflow is ever raised.
+    """
+    if not params.tracking.mlflow:
+        yield NullTracker()
+        return
+    tracker = _MlflowTracker(stage, params)
+    tracker.open()
+    status = "FAILED"
+    try:
+        yield tracker
+        status = "FINISHED"
+    finally:
+        tracker.close(status)
+
+
+class _MlflowTracker:
+    """A run of MLflow, or, after MLflow's first failure, nothing."""
+
+    def __init__(self, stage: str, params: Params) -> None:
+        self._stage, self._params = stage, params
+        self._uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
+        self._client: Any = None
+        self._run_id = ""
+        self._failed = False
+        self._pending: list[tuple[str, float, int, int]] = []  # name, value, milliseconds since 1970, step
+        self._sent_at_s = time.monotonic()
+
+    def open(self) -> None:
+        self._attempt(self._create_run)
+
+    def close(self, status: str) -> None:
+        self._send_metrics()
+        if status == "FINISHED":  # once more, since the stage may have imported torch and set the threads
+            self._attempt(lambda: self.set_tags(environment_tags(self._params)))
+        if self._run_id:
+            # Also after a failure: the server may be back, or may only have refused an artifact.
+            with suppress(Exception):
+                self._client.set_terminated(self._run_id, status)
+
+    def log_params(self, params: dict[str, Any]) -> None:
+        self._attempt(lambda: self._client.log_batch(self._run_id, params=_entities("Param", params, _LONGEST_PARAM)))
+
+    def set_tags(self, tags: dict[str, str]) -> None:
+        self._attempt(lambda: self._client.log_batch(self._run_id, tags=_entities("RunTag", tags, _LONGEST_TAG)))
+
+    def log_artifact(self, path: Path | str) -> None:
+        self._attempt(lambda: self._client.log_artifact(self._run_id, str(path)))
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Keep the metrics until there are enough for a batch, or the last one was seconds ago."""
+        if self._failed:
+            return
+        now_ms = int(time.time() * 1000)
+        self._pending += [(name, float(value), now_ms, step or 0) for name, value in metrics.items()]
+        waited_s = time.monotonic() - self._sent_at_s
+        if len(self._pending) >= _METRICS_IN_A_BATCH or waited_s >= _SECONDS_BETWEEN_BATCHES:
+            self._send_metrics()
+
+    def _send_metrics(self) -> None:
+        pending, self._pending = self._pending, []
+        self._attempt(lambda: self._write_metrics(pending))
+        self._sent_at_s = time.monotonic()
+
+    def _write_metrics(self, pending: list[tuple[str, float, int, int]]) -> None:
+        from mlflow.entities import Metric
+
+        for start in range(0, len(pending), _METRICS_IN_A_BATCH):
+            batch = [Metric(*metric) for metric in pending[start : start + _METRICS_IN_A_BATCH]]
+            self._client.log_batch(self._run_id, metrics=batch)
+
+    def _create_run(self) -> None:
+        tags = source_tags(self._stage, self._params) | environment_tags(self._params)
+        with _no_garbage_collection():
+            self._client, artifacts = _open_store(self._uri)
+        experiment_id = _experiment_id(self._client, self._params.tracking.experiment, artifacts)
+        self._run_id = self._client.create_run(experiment_id, run_name=run_name(self._stage)).info.run_id
+        self.set_tags(tags)
+        self.log_params(self._params.flat())
+
+    def _attempt(self, call: Callable[[], object]) -> None:
+        """Call MLflow unless it has failed before; its first failure is one line on stderr."""
+        if self._failed:
+            return
+        try:
+            call()
+        except Exception as error:
+            self._failed = True
+            uri = re.sub(r"//[^/@]*@", "//", self._uri)  # without a password
+            print(
+                f"{self._stage}: MLflow at {uri} failed ({_reason(error)}); "
+                "the stage goes on without it, and metrics/ still has everything.",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def _open_store(uri: str) -> tuple[Any, str | None]:
+    """A client, and where artifacts of a new experiment go: a server or another database decides that itself."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns about each retry
+    from mlflow import MlflowClient
+
+    if not uri.startswith("sqlite:///") or "?" in uri:
+        return MlflowClient(tracking_uri=uri), None
+    database = Path(uri.removeprefix("sqlite:///")).resolve()
+    _create_database(database)
+    return MlflowClient(tracking_uri=f"sqlite:///{database}"), (database.parent / "mlartifacts").as_uri()
+
+
+def _create_database(path: Path) -> None:
+    """Make MLflow's database if it is not there; it appears whole, and one process at a time makes it.
+
+    Left to itself MLflow makes it in the open, and of several processes that do so all but one fail.
+    """
+    from mlflow import MlflowClient
+
+    if not path.exists():
+        with FileLock(f"{path}.lock", timeout=_SECONDS_FOR_ANOTHER_TO_CREATE):
+            if not path.exists():
+                with atomic_path(path) as temporary:
+                    MlflowClient(tracking_uri=f"sqlite:///{temporary}")
+    # MLflow tries for 100 s to open what is no database.
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA schema_version")
+
+
+def _experiment_id(client: Any, name: str, artifacts: str | None) -> str:
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return client.create_experiment(name, artifact_location=artifacts)
+        except MlflowException:  # another process was faster
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+    return experiment.experiment_id
+
+
+def _entities(kind: str, values: dict[str, Any], longest: int) -> list[Any]:
+    """Values as MLflow takes them: legal characters in names, names cut to their end and values to their start."""
+    import mlflow.entities
+
+    make = getattr(mlflow.entities, kind)
+    return [
+        make(re.sub(r"[^\w./:\- ]", "_", name)[-_LONGEST_NAME:], str(value)[:longest]) for name, value in values.items()
+    ]
+
+
+def _reason(error: BaseException) -> str:
+    """The first cause of a chain of exceptions, in one short line."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 200, placeholder=" ...")
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Importing MLflow makes very many objects that all stay: searching them for garbage takes 0.4 s of 1.7 s."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
