@@ -118,10 +118,13 @@ def import_detections(
             subject: {take: poses.frames(subject, take) for take in poses.takes(subject)} for subject in poses.subjects
         }
         cameras = poses.cameras()
+        dropped = {
+            (subject, take): poses.dropped_frames(subject, take) for subject, takes in frames.items() for take in takes
+        }
         reader = Projections(poses) if params.source == "gt" else OPEN[params.source](Path(params.path))
         report = Report(source=params.source, joints=reader.joints)
         expected = sum(len(cameras[subject]) * len(takes) for subject, takes in frames.items())
-        read = _read(reader, frames, cameras, report)
+        read = _read(reader, frames, {} if params.source == "gt" else dropped, cameras, report)
         sequences = track(read, f"detections from {params.source}", expected, "sequences")
         if not isinstance(reader, Projections):  # projections come in this order, and need not be in memory together
             sequences = iter(sorted(sequences, key=lambda found: (int(found.subject[1:]), found.take, found.serial)))
@@ -138,8 +141,17 @@ def import_detections(
     return report
 
 
-def _read(reader: DetectionReader, frames: Frames, cameras: Cameras, report: Report) -> Iterator[Sequence2D]:
-    """The sequences of takes in poses.h5, checked and trimmed; what that changes and what is ignored is counted."""
+def _read(
+    reader: DetectionReader,
+    frames: Frames,
+    dropped: Mapping[tuple[str, str], list[int]],
+    cameras: Cameras,
+    report: Report,
+) -> Iterator[Sequence2D]:
+    """The sequences of takes in poses.h5, checked and trimmed; what that changes and what is ignored is counted.
+
+    The frames in `dropped` are those of a raw take that poses.h5 lacks and the source still has.
+    """
     ignored: set[tuple[str, str]] = set()
     seen: set[tuple[str, str, str]] = set()
 
@@ -157,20 +169,24 @@ def _read(reader: DetectionReader, frames: Frames, cameras: Cameras, report: Rep
         seen.add(key)
         if sequence.serial not in cameras[sequence.subject]:
             raise InputError(f"{where}: poses.h5 has no such camera, only {', '.join(cameras[sequence.subject])}.")
-        yield _fitted(sequence, frames[sequence.subject][sequence.take], where, report)
+        own_dropped = dropped.get((sequence.subject, sequence.take), [])
+        yield _fitted(sequence, frames[sequence.subject][sequence.take], own_dropped, where, report)
     in_order = sorted(ignored, key=lambda names: (len(names[0]), *names))  # S9 before S11
     report.ignored_takes = [f"{subject} {take}" for subject, take in in_order]
 
 
-def _fitted(sequence: Sequence2D, frames: int, where: str, report: Report) -> Sequence2D:
-    """The sequence at the length of the motion capture, with confidences in [0, 1]."""
-    surplus = len(sequence.keypoints_px) - frames
+def _fitted(sequence: Sequence2D, frames: int, dropped: list[int], where: str, report: Report) -> Sequence2D:
+    """The sequence on the frames of the motion capture, with confidences in [0, 1]."""
+    raw_frames = frames + len(dropped)
+    surplus = len(sequence.keypoints_px) - raw_frames
     if surplus < 0:
-        raise InputError(f"{where}: has {len(sequence.keypoints_px)} frames, expected the motion capture's {frames}.")
+        raise InputError(
+            f"{where}: has {len(sequence.keypoints_px)} frames, expected the motion capture's {raw_frames}."
+        )
     if surplus:
         report.trimmed_sequences += 1
         report.trimmed_frames += surplus
-    keypoints_px = sequence.keypoints_px[:frames]
+    keypoints_px = np.delete(sequence.keypoints_px[:raw_frames], dropped, axis=0)
     _check_finite(keypoints_px, "coordinates", where)
     if (np.abs(keypoints_px) <= _LARGEST_NORMALISED).all():
         raise InputError(
@@ -178,7 +194,7 @@ def _fitted(sequence: Sequence2D, frames: int, where: str, report: Report) -> Se
         )
     confidence = sequence.confidence
     if confidence is not None:
-        confidence = confidence[:frames]
+        confidence = np.delete(confidence[:raw_frames], dropped, axis=0)
         _check_finite(confidence[..., None], "confidences", where)
         report.clipped_confidences += int(((confidence < 0) | (confidence > 1)).sum())
         confidence = confidence.clip(0, 1)

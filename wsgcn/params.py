@@ -194,7 +194,8 @@ STAGE_PARAMS = {
         "weak",
         "runtime",
     ),
-    "evaluate": ("data.skeleton", "data.subjects.test", "evaluate", "runtime"),
+    # Of the training's parameters the evaluation only needs to know which published row they correspond to.
+    "evaluate": ("data", "detections.source", "model", "warmup.epochs", "weak", "evaluate", "runtime"),
 }
 
 

@@ -155,7 +155,7 @@ def preprocess(data: Data, poses_path: Path | str, report_path: Path | str) -> R
     with create_poses(poses_path) as poses:
         poses.add_cameras({subject: cameras[subject] for subject in report.subjects})
         for (subject, name), take in sorted(takes.items(), key=lambda item: item[0]):
-            poses.add(subject, name, take.positions_m, FPS)
+            poses.add(subject, name, take.positions_m, FPS, np.flatnonzero(take.is_bad).tolist())
     write_atomically(report_path, json.dumps(report.as_dict(), indent=2) + "\n")
     return report
 

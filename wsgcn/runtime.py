@@ -1,7 +1,6 @@
 """Where and how torch computes: device, threads, determinism."""
 
 import os
-import platform
 
 import torch
 
@@ -26,14 +25,3 @@ def prepare(runtime: Runtime) -> torch.device:
     torch.use_deterministic_algorithms(True)
     use_cuda = runtime.device == "cuda" or (runtime.device == "auto" and torch.cuda.is_available())
     return torch.device("cuda" if use_cuda else "cpu")
-
-
-def describe(device: torch.device) -> dict[str, str]:
-    """What a run was computed on, for the tracker."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    return {
-        "device": device.type,
-        "device_name": name,
-        "torch": torch.__version__,
-        "threads": str(torch.get_num_threads()),
-    }

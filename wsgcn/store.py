@@ -1,6 +1,7 @@
 """The pipeline's own HDF5 files: poses.h5, detections.h5 and predictions.h5.
 
-    poses.h5         /<subject>/<take>/positions_m              (T, 17, 3) float32, world, Human3.6M-17; attribute fps
+    poses.h5         /<subject>/<take>/positions_m              (T, 17, 3) float32, world, Human3.6M-17; attributes
+                                                                fps and, where there are any, dropped_frames
                      /cameras/<subject>/<serial>                the camera's parameters as attributes
     detections.h5    /<subject>/<take>/<serial>/keypoints_px    (T, J, 2) float32; confidence (T, J) where there is one
                      /cameras/...                               as above; source and joints are attributes of the file
@@ -57,11 +58,15 @@ class _Writer:
 
 
 class PosesWriter(_Writer):
-    def add(self, subject: str, take: str, positions_m: np.ndarray, fps: float) -> None:
-        """Add a take: positions_m (T, 17, 3), world."""
+    def add(
+        self, subject: str, take: str, positions_m: np.ndarray, fps: float, dropped_frames: Sequence[int] = ()
+    ) -> None:
+        """Add a take: positions_m (T, 17, 3), world; `dropped_frames` are those of the raw take that are not in it."""
         group = self._file.create_group(f"{subject}/{take}")
         group.create_dataset("positions_m", data=positions_m.astype(np.float32))
         group.attrs["fps"] = fps
+        if dropped_frames:
+            group.attrs["dropped_frames"] = np.array(dropped_frames, dtype=np.int64)
 
 
 class DetectionsWriter(_Writer):
@@ -169,6 +174,11 @@ class Poses(_Reader):
 
     def fps(self, subject: str, take: str) -> float:
         return float(self._group(f"{subject}/{take}").attrs["fps"])
+
+    def dropped_frames(self, subject: str, take: str) -> list[int]:
+        """The frames of the raw take that were left out of it; what was recorded with the take has them still."""
+        dropped = self._group(f"{subject}/{take}").attrs.get("dropped_frames")
+        return [] if dropped is None else dropped.tolist()
 
     def positions_m(self, subject: str, take: str) -> np.ndarray:
         """(T, 17, 3) float32, world."""

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from wsgcn.human36m import ACTIONS, SUBJECTS, action_of
-from wsgcn.synthetic.body import ARM, BODIES, OUTWARD, SIDES, arm_angles
+from wsgcn.synthetic.body import ARM, BODIES, SIDES, arm_angles
 from wsgcn.synthetic.motion import Performance, Style
 
 Range = tuple[float, float]
@@ -94,7 +94,7 @@ _IDLE = (
 )
 _WALKING = (Scene(), Scene(), Scene())
 
-SCENES: Mapping[str, Action] = {
+PLANS: Mapping[str, Action] = {
     "Directions": Action(
         ways=("stand",),
         hold_s=(0.9, 2.0),
@@ -269,7 +269,7 @@ SCENES: Mapping[str, Action] = {
         scenes=(
             Scene(main="leash", bow=(0, 14), nod=(0, 20)),
             Scene(main="leash", other="talk", bow=(0, 10)),
-            Scene(main="leash", bow=(25, 55), nod=(-5, 15), crouch=(4, 14), twist=12),
+            Scene(main="leash", bow=(20, 45), nod=(-5, 15), crouch=(2, 10), twist=12),
             Scene(main="leash", bow=(-14, 0), twist=16),
             Scene(main="reach down", bow=(30, 60), crouch=(8, 20)),
         ),
@@ -296,24 +296,24 @@ SCENES: Mapping[str, Action] = {
         speed=0.8,
     ),
 }
-assert tuple(SCENES) == ACTIONS
+assert tuple(PLANS) == ACTIONS
 
 
 def act(subject: str, take: str, frames: int, seed: int) -> Performance:
     """A take, acted out; see `wsgcn.synthetic.synthesise_take`."""
-    number, action = SUBJECTS.index(subject), ACTIONS.index(action_of(take))
-    repeat = int(take != ACTIONS[action])
+    number, name = SUBJECTS.index(subject), action_of(take)
+    action, repeat = ACTIONS.index(name), int(take != name)
     own = np.random.default_rng([seed, number])  # the subject's, the same in all its takes
     style, habits = Style.draw(own), _Habits(own)
     rng = np.random.default_rng([seed, number, action, repeat])
     performance = Performance(BODIES[subject], style, rng, frames)
-    plan = SCENES[ACTIONS[action]]
+    plan = PLANS[name]
     # Golden-angle steps face all ways alike, over the takes of one subject and over the subjects of one take.
     heading = 2 * np.pi * 0.381966 * (2 * action + repeat) + 2 * np.pi * number / len(SUBJECTS)
     way = plan.ways[rng.integers(len(plan.ways))]
     _spend(performance, plan, way, heading)
     _idle(performance, plan, seated=way in ("chair", "floor"))
-    _play(performance, plan, habits, on_floor=way == "floor")
+    _play(performance, name, habits, on_floor=way == "floor")
     performance.gait()
     return performance
 
@@ -324,7 +324,7 @@ class _Habits:
     def __init__(self, own: np.random.Generator) -> None:
         self.place = {name: own.uniform(0.1, 0.9, 4) for name in ARM_POSES_DEG}
         self.offset_m = {name: own.uniform(-_SPREAD_M, _SPREAD_M, 3) for name in WRIST_PLACES_M}
-        self.liking = {name: own.uniform(0.15, 1.0, len(action.scenes)) for name, action in SCENES.items()}
+        self.liking = {name: own.uniform(0.15, 1.0, len(action.scenes)) for name, action in PLANS.items()}
 
     def arm(self, performance: Performance, name: str, side: str) -> np.ndarray:
         """(4,) radians, `ARM`: the named pose as this subject takes it this time."""
@@ -349,9 +349,9 @@ def _spend(performance: Performance, plan: Action, way: str, heading: float) -> 
         case "chair" | "floor":
             performance.stand(heading, 0.0, 0.0)
             starts_s = performance.moments(2.2, 4.5)
-            sits = rng.uniform(0, 1, len(starts_s)) < 0.75 if way == "floor" else np.ones(len(starts_s), bool)
-            if way == "chair" and rng.uniform() < 0.3:  # the take begins or ends on one's feet
-                sits = np.arange(len(starts_s)) >= 2 if rng.uniform() < 0.5 else np.arange(len(starts_s)) < 1
+            spell = np.arange(len(starts_s)) + rng.integers(3)
+            # On the floor one gets up again and again; from a chair rarely.
+            sits = spell % 3 > 0 if way == "floor" or rng.uniform() < 0.3 else np.ones(len(starts_s))
             performance.seated = performance.passages(starts_s, sits, 1.4)
             # On the way one leans forward, to keep the weight over the feet.
             rising = 4 * performance.seated * (1 - performance.seated)
@@ -409,11 +409,11 @@ def _idle(performance: Performance, plan: Action, seated: bool) -> None:
     angles["lumbar_bend"] += 0.05 * shift
 
 
-def _play(performance: Performance, plan: Action, habits: _Habits, on_floor: bool) -> None:
-    """The chain of scenes."""
-    rng, angles = performance.rng, performance.angles
+def _play(performance: Performance, name: str, habits: _Habits, on_floor: bool) -> None:
+    """The chain of scenes of the action of that name."""
+    rng, angles, plan = performance.rng, performance.angles, PLANS[name]
     starts_s = performance.moments(*plan.hold_s)
-    liking = habits.liking[next(name for name, action in SCENES.items() if action is plan)]
+    liking = habits.liking[name]
     drawn = rng.choice(len(plan.scenes), len(starts_s), p=liking / liking.sum())
     scenes = [plan.scenes[index] for index in drawn]
     main = "right" if rng.uniform() < performance.style.right_handed else "left"
@@ -421,11 +421,13 @@ def _play(performance: Performance, plan: Action, habits: _Habits, on_floor: boo
 
     for side in SIDES:
         names = [scene.main if side == main else scene.other for scene in scenes]
-        poses = np.stack([habits.arm(performance, name, side) for name in names])
+        poses = np.stack([habits.arm(performance, pose, side) for pose in names])
         lag_s = rng.uniform(-0.15, 0.15)
         pose_T4 = performance.passages(starts_s + lag_s, poses, 0.75)
-        for index, name in enumerate(ARM):
-            angles[f"{side}_{name}"] += pose_T4[:, index]
+        for index, angle in enumerate(ARM):
+            angles[f"{side}_{angle}"] += pose_T4[:, index]
+        free = [1.0 if pose == "hang" else 0.2 for pose in names]
+        performance.arms_free[side] = performance.passages(starts_s + lag_s, free, 0.75)
         # A raised arm takes the shoulder along.
         raised = np.clip(np.abs(pose_T4[:, 0]) + np.clip(pose_T4[:, 1], 0, None) - np.radians(50), 0, None)
         angles[f"{side}_girdle_elevation"] += 0.2 * raised

@@ -88,7 +88,7 @@ def _body(
     arms: float,
     upper_arm: float,
 ) -> Body:
-    """A body from shares: legs, arms and half widths of the stature, thigh of the leg, lumbar of the trunk, and so on."""
+    """A body from shares: of the stature, but thigh of the leg, lumbar of the trunk, upper arm of the arm."""
     ankle_height_m, neck_m, head_m = 0.043 * stature_m, 0.074 * stature_m, 0.067 * stature_m
     leg_m, arm_m = legs * stature_m, arms * stature_m
     trunk_m = stature_m - ankle_height_m - leg_m - 0.9 * neck_m - head_m  # the neck leans forward

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from wsgcn.human36m import FPS
-from wsgcn.synthetic.body import ARM, LIMITS, OUTWARD, SIDES, Body, hip_joint, leg_angles, pelvis_rotation, within_limits
+from wsgcn.synthetic.body import LIMITS, OUTWARD, SIDES, Body, hip_joint, leg_angles, pelvis_rotation, within_limits
 
 # The middle and the radius of the floor where all four cameras see a whole person.
 CENTRE_M = np.array([0.2, 0.5])
 RADIUS_M = 1.15
 
-_LEAD_FRAMES = 100  # before and after the take, so that its first and last steps are whole
+_MARGIN_FRAMES = 100  # before and after the take, so that its first and last steps are whole
 _SWING = 0.52  # the part of a gait cycle after which the foot swings
 _MID_STANCE = 0.26  # the part after which the body passes over the standing foot
 
@@ -35,8 +35,6 @@ class Style:
     step_width_m: float
     toe_out: float  # radians
     knee_bend: float  # share of the leg's length that is not used in standing
-    arms_out: float  # radians of abduction at rest
-    elbow_bend: float  # radians at rest
     posture: dict[str, float]  # mean of each angle of the trunk and neck, radians
 
     @classmethod
@@ -66,8 +64,6 @@ class Style:
             step_width_m=rng.uniform(0.10, 0.20),
             toe_out=np.radians(rng.uniform(0, 15)),
             knee_bend=rng.uniform(0.002, 0.009),
-            arms_out=np.radians(rng.uniform(4, 14)),
-            elbow_bend=np.radians(rng.uniform(10, 32)),
             posture={name: np.radians(rng.uniform(*range_deg)) for name, range_deg in posture_deg.items()},
         )
 
@@ -113,7 +109,7 @@ def passages(time_s: np.ndarray, starts_s: np.ndarray, values: np.ndarray, secon
 
 @dataclass
 class Performance:
-    """A take in the making; everything is (T,) or (T, n) over the take and a lead before and after it.
+    """A take in the making; everything is (T,) or (T, n) over the take and a margin before and after it.
 
     Actions fill it in; `solve` turns it into a moving body.
     """
@@ -132,16 +128,18 @@ class Performance:
     fold: np.ndarray = field(init=False)  # (T,) share of the leg's length taken up by bent knees
     seated: np.ndarray = field(init=False)  # (T,) 0 standing .. 1 sitting
     seat_m: np.ndarray = field(init=False)  # (2,) of the hips when seated: behind the feet, above the floor
+    arms_free: dict[str, np.ndarray] = field(init=False)  # (T,) how far an arm swings with the gait: 0 not .. 1 fully
     feet_m: dict[str, np.ndarray] = field(init=False)  # (T, 3) each ankle off its footprint: forward, outward, up
 
     def __post_init__(self) -> None:
-        count = self.frames + 2 * _LEAD_FRAMES
-        self.time_s = (np.arange(count) - _LEAD_FRAMES) / FPS
+        count = self.frames + 2 * _MARGIN_FRAMES
+        self.time_s = (np.arange(count) - _MARGIN_FRAMES) / FPS
         self.angles = {name: np.zeros(count) for name in LIMITS}
         self.heading, self.stroll, self.fold, self.seated = (np.zeros(count) for _ in range(4))
         self.place_m, self.sway_m = np.zeros((count, 2)), np.zeros((count, 2))
         self.cycle = 0.95 * self.style.tempo * self.time_s + self.rng.uniform(0, 1)
         self.seat_m = np.array([0.4, 0.5])
+        self.arms_free = {side: np.ones(count) for side in SIDES}
         self.feet_m = {side: np.zeros((count, 3)) for side in SIDES}
 
     def moments(self, least_s: float, most_s: float) -> np.ndarray:
@@ -181,7 +179,7 @@ class Performance:
         pace = speed * (1 + 0.08 * self.wander(7, 2.5))
         if pauses:
             starts_s = self.moments(1.5, 3.5)
-            pace = pace * self.passages(starts_s, rng.choice([0.0, 0.6, 1.0], len(starts_s)), 1.3)
+            pace = pace * self.passages(starts_s, rng.choice([0.0, 0.7, 1.0, 1.0], len(starts_s)), 1.3)
         walked_m = np.cumsum(pace) * self.style.speed_m_s / FPS
         laps, rest_m = np.divmod(walked_m, along_m[-1])
         self.place_m = np.stack([np.interp(rest_m, along_m, curve_m[:, axis]) for axis in range(2)], -1)
@@ -205,12 +203,13 @@ class Performance:
         self.angles["neck_twist"] -= 0.7 * twist
         self.sway_m[:, 1] += (0.006 + 0.016 * stroll) * bearing
         for side in SIDES:
-            swing = -OUTWARD[side] * landing * stroll
-            self.angles[f"{side}_shoulder_flexion"] += self.style.arm_swing * amplitude * swing
-            self.angles[f"{side}_elbow_flexion"] += 0.5 * self.style.arm_swing * amplitude * (swing + stroll)
+            swing = self.style.arm_swing * amplitude * self.arms_free[side] * stroll
+            forward = -OUTWARD[side] * landing
+            self.angles[f"{side}_shoulder_flexion"] += swing * forward
+            self.angles[f"{side}_elbow_flexion"] += 0.5 * swing * (1 + forward)
 
     def solve(self) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-        """The take itself, without its lead.
+        """The take itself, without its margins.
 
         Returns:
             pelvis_m (T, 3) world, its heading (T,), and the angles (T,) by name, within their limits.
@@ -236,7 +235,7 @@ class Performance:
             pole = np.stack([np.cos(facing), np.sin(facing), np.full(len(facing), 0.5)], -1)
             target_m = pelvis.inv().apply(ankle_m - pelvis_m - hips[side])
             angles |= leg_angles(self.body, target_m, pelvis.inv().apply(pole), side)
-        take = slice(_LEAD_FRAMES, -_LEAD_FRAMES)
+        take = slice(_MARGIN_FRAMES, -_MARGIN_FRAMES)
         return (
             pelvis_m[take],
             pelvis_heading[take],
@@ -280,12 +279,6 @@ class Performance:
         """How many gait cycles a foot has begun (by coming down), and the part of the present one that is over."""
         cycle = self.cycle + (0.0 if side == "left" else 0.5)
         return np.floor(cycle), cycle - np.floor(cycle)
-
-    def rest_arm(self) -> np.ndarray:
-        """(4,) angles of an arm that hangs at rest."""
-        angles = dict.fromkeys(ARM, 0.0)
-        angles |= {"shoulder_abduction": self.style.arms_out, "elbow_flexion": self.style.elbow_bend}
-        return np.array(list(angles.values()))
 
 
 def _turned(vector_m: np.ndarray, heading: np.ndarray) -> np.ndarray:

@@ -95,4 +95,8 @@ def _read_tree(root: Path, is_wanted: Callable[[str], bool]) -> Iterator[tuple[s
     for path in sorted(root.glob("S*/*/*.h5")):
         name = path.relative_to(root).as_posix()
         if is_wanted(name):
-            yield name, path.read_bytes()
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+            yield name, content

@@ -57,7 +57,8 @@ class VideoPose3D:
                 take = canonical_take(name, f"{self.origin}: {subject}")
                 if not wanted(subject, take):
                     continue
-                arrays = list(by_camera) if isinstance(by_camera, list | tuple) or getattr(by_camera, "ndim", 0) else []
+                is_array = isinstance(by_camera, np.ndarray) and by_camera.ndim > 0
+                arrays = list(by_camera) if is_array or isinstance(by_camera, list | tuple) else []
                 if len(arrays) != len(SERIALS):
                     raise InputError(
                         f"{self.origin}: {subject} {name} has {len(arrays)} arrays, "

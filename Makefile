@@ -1,0 +1,32 @@
+# `make repro` and `make test` are all that a fresh machine with git, make and Python 3.11 needs.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+READY := $(VENV)/ready
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: repro test lint ablations
+.DEFAULT_GOAL := repro
+
+repro: $(READY)  ## the whole pipeline, on the parameters in params.yaml
+	dvc repro
+
+test: $(READY)  ## the tests
+	python -m pytest
+
+lint: $(READY)  ## style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+ablations: $(READY)  ## the published table as DVC experiments: make ablations SEEDS=3 ARGS="-S data.stride=2"
+	python -m stages.ablations --seeds $(or $(SEEDS),1) $(ARGS)
+
+# torch goes first and alone: pip then takes the build that fits the machine, with CUDA where there is a GPU.
+$(READY): requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.txt)"
+	python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@

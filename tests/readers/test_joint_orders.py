@@ -1,0 +1,135 @@
+import numpy as np
+import pytest
+
+from wsgcn.readers.joint_orders import (
+    COCO,
+    HUMAN36M_16,
+    HUMAN36M_17,
+    JOINT_ORDERS,
+    STACKED_HOURGLASS,
+    JointOrder,
+    confidence_to_human36m,
+    to_human36m,
+)
+from wsgcn.skeleton import H36M16, H36M17
+
+# A person facing the camera, x and y in pixels; what COCO's joints must become is worked out by hand below.
+_COCO_PX = {
+    "Nose": (100, 40),
+    "LEye": (108, 30),
+    "REye": (92, 34),
+    "LEar": (120, 36),
+    "REar": (80, 36),
+    "LShoulder": (140, 80),
+    "RShoulder": (60, 84),
+    "LElbow": (150, 130),
+    "RElbow": (50, 134),
+    "LWrist": (156, 180),
+    "RWrist": (44, 184),
+    "LHip": (124, 200),
+    "RHip": (76, 208),
+    "LKnee": (126, 290),
+    "RKnee": (74, 294),
+    "LAnkle": (128, 380),
+    "RAnkle": (72, 384),
+}
+_HUMAN36M_PX = {
+    "Hip": (100, 204),
+    "RHip": (76, 208),
+    "RKnee": (74, 294),
+    "RFoot": (72, 384),
+    "LHip": (124, 200),
+    "LKnee": (126, 290),
+    "LFoot": (128, 380),
+    "Spine": (100, 143),
+    "Thorax": (100, 82),
+    "Neck/Nose": (100, 40),
+    "Head": (100, 32),
+    "LShoulder": (140, 80),
+    "LElbow": (150, 130),
+    "LWrist": (156, 180),
+    "RShoulder": (60, 84),
+    "RElbow": (50, 134),
+    "RWrist": (44, 184),
+}
+
+
+def _array(points_px: dict[str, tuple[int, int]]) -> np.ndarray:
+    return np.array(list(points_px.values()), dtype=np.float32)
+
+
+def test_coco_becomes_the_hand_computed_human36m_17() -> None:
+    assert COCO.joints == tuple(_COCO_PX)
+    assert COCO.human36m_joints == H36M17.joints == tuple(_HUMAN36M_PX)
+    np.testing.assert_array_equal(to_human36m(COCO, _array(_COCO_PX)), _array(_HUMAN36M_PX))
+
+
+def test_a_stack_of_frames_converts_as_each_of_them_and_keeps_its_type() -> None:
+    frames = np.random.default_rng(0).normal(size=(2, 5, 17, 2)).astype(np.float32)
+    converted = to_human36m(COCO, frames)
+    assert converted.dtype == np.float32
+    np.testing.assert_array_equal(converted[1, 3], to_human36m(COCO, frames[1, 3]))
+
+
+def test_a_derived_joint_is_as_sure_as_the_least_sure_of_its_parts() -> None:
+    confidence = np.ones((1, 17), dtype=np.float32)
+    confidence[0, COCO.joints.index("LHip")] = 0.25
+    confidence[0, COCO.joints.index("RShoulder")] = 0.5
+    converted = dict(zip(COCO.human36m_joints, confidence_to_human36m(COCO, confidence)[0].tolist(), strict=True))
+    lowered = {"Hip": 0.25, "Spine": 0.25, "LHip": 0.25, "Thorax": 0.5, "RShoulder": 0.5}
+    assert converted == {joint: lowered.get(joint, 1.0) for joint in H36M17.joints}
+
+
+def test_a_missing_joint_spoils_those_made_of_it_alone() -> None:
+    points = _array(_COCO_PX)
+    points[COCO.joints.index("LEye")] = np.nan
+    missing = np.isnan(to_human36m(COCO, points)).any(-1)
+    assert [joint for joint, is_missing in zip(COCO.human36m_joints, missing, strict=True) if is_missing] == ["Head"]
+
+
+def test_stacked_hourglass_is_put_in_the_order_of_human36m_16() -> None:
+    assert STACKED_HOURGLASS.human36m_joints == H36M16.joints
+    slots = np.arange(16, dtype=np.float32)[:, None]
+    # Hip, right leg, left leg, Spine, Thorax, Head, left arm, right arm
+    assert to_human36m(STACKED_HOURGLASS, slots)[:, 0].tolist() == [
+        6,
+        2,
+        1,
+        0,
+        3,
+        4,
+        5,
+        7,
+        8,
+        9,
+        13,
+        14,
+        15,
+        12,
+        11,
+        10,
+    ]
+
+
+@pytest.mark.parametrize("order", [HUMAN36M_16, HUMAN36M_17], ids=lambda order: order.name)
+def test_human36m_stays_as_it_is(order: JointOrder) -> None:
+    np.testing.assert_array_equal(order.weights, np.eye(len(order.joints)))
+
+
+@pytest.mark.parametrize("order", JOINT_ORDERS.values(), ids=lambda order: order.name)
+def test_each_order_is_the_linear_map_of_its_weights_and_commutes_with_a_mirror(order: JointOrder) -> None:
+    np.testing.assert_allclose(order.weights.sum(axis=1), 1)
+    points = np.random.default_rng(1).normal(size=(len(order.joints), 2)).astype(np.float32)
+    converted = to_human36m(order, points)
+    np.testing.assert_allclose(converted, order.weights @ points, atol=1e-6)
+
+    left, right = order.sides
+    mirrored = points.copy()
+    mirrored[[*left, *right]] = points[[order.joints.index({"L": "R", "R": "L"}[n[0]] + n[1:]) for n in _names(order)]]
+    skeleton = H36M17 if len(order.human36m_joints) == 17 else H36M16
+    np.testing.assert_allclose(to_human36m(order, mirrored), converted[list(skeleton.mirror)], atol=1e-6)
+
+
+def _names(order: JointOrder) -> list[str]:
+    left, right = order.sides
+    return [order.joints[index] for index in (*left, *right)]
