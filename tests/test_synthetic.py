@@ -33,9 +33,12 @@ def bone_lengths_m(positions_m: np.ndarray) -> np.ndarray:
     return np.linalg.norm(positions_m[..., child, :] - positions_m[..., parent, :], axis=-1)
 
 
-def standing_still(body_name: str = "S1", heading: float = 0.0, **angles_deg: float) -> dict[str, np.ndarray]:
+def standing_still(
+    angles_deg: dict[str, float] | None = None, *, body_name: str = "S1", heading: float = 0.0
+) -> dict[str, np.ndarray]:
     """Joints by name (3,), of a body in the neutral pose but for the named angles."""
-    angles = {name: np.radians([angles_deg.get(name, 0.0)]) for name in LIMITS}
+    angles = {name: np.zeros(1) for name in LIMITS}
+    angles |= {name: np.radians([angle]) for name, angle in (angles_deg or {}).items()}
     positions_m = joints_from_angles(BODIES[body_name], np.zeros((1, 3)), np.array([heading]), angles)
     return {name: joint(positions_m, name)[0] for name in H36M17.joints}
 
@@ -76,7 +79,7 @@ def takes() -> dict[tuple[str, str], np.ndarray]:
     ],
 )
 def test_each_angle_moves_its_joint_the_way_it_is_named(angle: str, moved: str, way: tuple[int, int, int]) -> None:
-    move_m = standing_still(**{angle: 30.0})[moved] - standing_still()[moved]
+    move_m = standing_still({angle: 30.0})[moved] - standing_still()[moved]
     assert move_m @ np.array(way) > 0.02
 
 
@@ -84,7 +87,7 @@ def test_each_angle_moves_its_joint_the_way_it_is_named(angle: str, moved: str, 
 def test_outward_rotation_takes_a_bent_forearm_outward(side: str, outward: int) -> None:
     wrist = f"{side[0].upper()}Wrist"
     bent = {f"{side}_elbow_flexion": 90.0}
-    turned_m = standing_still(**bent, **{f"{side}_shoulder_rotation": 40.0})[wrist] - standing_still(**bent)[wrist]
+    turned_m = standing_still(bent | {f"{side}_shoulder_rotation": 40.0})[wrist] - standing_still(bent)[wrist]
     assert turned_m[1] * outward > 0.05
 
 
@@ -98,7 +101,7 @@ def test_one_who_faces_y_has_the_left_side_at_minus_x() -> None:
 def test_statures_are_human_and_all_bodies_differ() -> None:
     lengths_m = []
     for name, body in BODIES.items():
-        joints = standing_still(name)
+        joints = standing_still(body_name=name)
         stature_m = joints["Head"][2] - joints["LFoot"][2] + body.ankle_height_m
         assert 1.55 < stature_m < 1.95
         lengths_m.append(bone_lengths_m(np.stack([joints[joint] for joint in H36M17.joints])))

@@ -29,8 +29,6 @@ from wsgcn.skeleton import SKELETONS, Skeleton
 from wsgcn.store import Detections, Poses, create_predictions
 from wsgcn.trackers import Tracker
 
-DEMO_RAW = "data/raw/demo"  # where stage demo writes the synthetic capture
-
 # Name in the report -> what it is called in print.
 METRICS = {
     "mpjpe_mm": "MPJPE mm",
@@ -185,20 +183,16 @@ def evaluate(params: Params, paths: EvaluationPaths, tracker: Tracker) -> dict[s
 def _provenance(params: Params, checkpoint: Checkpoint) -> dict[str, str]:
     return {
         "frame": "camera axes (x right, y down, z forward), relative to the root, metres",
-        "data": _data_name(params),
+        "data": params.data.capture,
         "skeleton": checkpoint.skeleton.name,
         "source": checkpoint.source,
         "epoch": str(checkpoint.chosen.epoch),
     }
 
 
-def _data_name(params: Params) -> str:
-    return "synthetic capture of stage demo" if params.data.raw == DEMO_RAW else params.data.raw
-
-
 def _report(params: Params, checkpoint: Checkpoint, errors: ErrorSums) -> dict[str, Any]:
     return {
-        "data": _data_name(params),
+        "data": params.data.capture,
         **_rounded(errors.means()),
         "actions": _rounded(errors.by_action()),
         "frames": errors.frames,
@@ -232,8 +226,7 @@ def table(params: Params, report: Mapping[str, Any]) -> str:
         rows.append((action, *(f"{row[name]:.2f}" for name in METRICS)))
     for mean, label in (("action_mean", "mean over actions"), ("frame_mean", "mean over frames")):
         rows.append((label, *(f"{report[name][mean]:.2f}" for name in METRICS)))
-    is_demo = params.data.raw == DEMO_RAW
-    published = None if is_demo else published_row(params)
+    published = None if params.data.is_synthetic else published_row(params)
     if published is not None:
         rows.append(
             (f"published: {published.name}", f"{published.mpjpe_mm:.2f}", f"{published.p_mpjpe_mm:.2f}", *["-"] * 4)
@@ -247,7 +240,7 @@ def table(params: Params, report: Mapping[str, Any]) -> str:
         f"{report['frames']} frames of {', '.join(params.data.subjects.test)}, {report['joints']} joints with the root "
         f"among them; epoch {report['epoch']}, chosen by: {report['epoch_chosen_by']}"
     )
-    if is_demo:
+    if params.data.is_synthetic:
         lines.append("These are figures of a synthetic capture; they say nothing about Human3.6M.")
     elif published is not None:
         lines.append("The published row is a mean over actions, and comparable only if data.raw is Human3.6M.")

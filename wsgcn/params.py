@@ -58,6 +58,9 @@ class Subjects(Section):
         return self
 
 
+DEMO_RAW = "data/raw/demo"  # where stage demo writes the synthetic capture
+
+
 class Data(Section):
     raw: Annotated[str, Field(min_length=1)]
     layout: Literal["auto", "cdf_archives", "cdf", "mat", "martinez_zip", "martinez", "videopose3d"]
@@ -65,6 +68,16 @@ class Data(Section):
     skeleton: Literal["h36m16", "h36m17"]
     stride: Count
     subjects: Subjects
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether this is the capture that stage demo makes."""
+        return Path(self.raw) == Path(DEMO_RAW)
+
+    @property
+    def capture(self) -> str:
+        """What figures made from it are called."""
+        return "synthetic capture of stage demo" if self.is_synthetic else Path(self.raw).name
 
 
 class Demo(Section):

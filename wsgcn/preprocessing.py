@@ -57,6 +57,7 @@ class DroppedFrames:
 class Report:
     """What was in the raw files; equal for equal files."""
 
+    capture: str
     layout: str
     subjects: dict[str, SubjectReport]
     missing_subjects: list[str]
@@ -89,7 +90,7 @@ class Report:
         rows = [("subject", "takes", "frames", "seconds")]
         rows += [_row(name, subject.takes, subject.frames) for name, subject in self.subjects.items()]
         rows += [_row("all", self.takes, self.frames)]
-        lines = [f"Human3.6M, layout {self.layout}"]
+        lines = [f"{self.capture}, layout {self.layout}"]
         lines += [f"{name:<8}{takes:>7}{frames:>9}{seconds:>11}" for name, takes, frames, seconds in rows]
         if self.missing_subjects:
             lines.append(f"missing subjects, not used: {', '.join(self.missing_subjects)}")
@@ -143,7 +144,7 @@ def preprocess(data: Data, poses_path: Path | str, report_path: Path | str) -> R
                 _add(takes, recording, data.drop_bad_frames)
             bar.advance(note=recording.subject)
 
-    report = _report(capture.layout.name, takes, left_out)
+    report = _report(data, capture.layout.name, takes, left_out)
     unavailable = [subject for subject in data.subjects.used if subject not in report.subjects]
     if unavailable:
         raise InputError(
@@ -182,9 +183,10 @@ def _read(recording: Recording, drop_bad_frames: bool) -> _Take:
     return _Take(positions_m[:, used_joints].astype(np.float32), is_bad, recording.origin)
 
 
-def _report(layout: str, takes: _Takes, left_out: Collection[LeftOut]) -> Report:
+def _report(data: Data, layout: str, takes: _Takes, left_out: Collection[LeftOut]) -> Report:
     found = [subject for subject in SUBJECTS if any(subject == of for of, _ in takes)]
     return Report(
+        capture=data.capture,
         layout=layout,
         subjects={subject: _subject_report(subject, takes, left_out) for subject in found},
         missing_subjects=[subject for subject in SUBJECTS if subject not in found],

@@ -432,19 +432,19 @@ def _play(performance: Performance, name: str, habits: _Habits, on_floor: bool) 
         raised = np.clip(np.abs(pose_T4[:, 0]) + np.clip(pose_T4[:, 1], 0, None) - np.radians(50), 0, None)
         angles[f"{side}_girdle_elevation"] += 0.2 * raised
 
-    def drawn_deg(ranges: list[Range]) -> np.ndarray:
-        values = np.array([rng.uniform(*range_deg) for range_deg in ranges])
+    def drawn_rad(ranges_deg: list[Range]) -> np.ndarray:
+        values = np.array([rng.uniform(*range_deg) for range_deg in ranges_deg])
         return np.radians(performance.passages(starts_s, values, 0.85))
 
-    bow = drawn_deg([scene.bow for scene in scenes])
+    bow = drawn_rad([scene.bow for scene in scenes])
     # Knees drawn up hold the hips back.
     angles["pelvis_pitch"] += 0.4 * bow * (1 - on_floor * performance.seated)
     angles["lumbar_flexion"] += 0.35 * bow
     angles["thoracic_flexion"] += 0.25 * bow
     performance.sway_m[:, 0] -= 0.14 * np.clip(bow, 0, None) * (1 - performance.seated)
-    angles["neck_flexion"] += drawn_deg([scene.nod for scene in scenes]) - 0.3 * bow
-    lean = amplitude * drawn_deg([(-scene.lean, scene.lean) for scene in scenes])
-    twist = amplitude * drawn_deg([(-scene.twist, scene.twist) for scene in scenes])
+    angles["neck_flexion"] += drawn_rad([scene.nod for scene in scenes]) - 0.3 * bow
+    lean = amplitude * drawn_rad([(-scene.lean, scene.lean) for scene in scenes])
+    twist = amplitude * drawn_rad([(-scene.twist, scene.twist) for scene in scenes])
     for segment in ("lumbar", "thoracic"):
         angles[f"{segment}_bend"] += 0.5 * lean
         angles[f"{segment}_twist"] += 0.5 * twist

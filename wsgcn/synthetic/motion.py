@@ -197,7 +197,7 @@ class Performance:
         bearing = np.cos(2 * np.pi * (self.cycle - _MID_STANCE))  # the left leg carries
         self.angles["pelvis_roll"] += 0.045 * amplitude * stroll * bearing
         self.angles["lumbar_bend"] += 0.045 * amplitude * stroll * bearing
-        twist = 0.09 * amplitude * stroll * landing
+        twist = self._pelvis_twist()  # the pelvis turns with the legs, the trunk twice as far against it
         self.angles["lumbar_twist"] += twist
         self.angles["thoracic_twist"] += twist
         self.angles["neck_twist"] -= 0.7 * twist
@@ -214,7 +214,7 @@ class Performance:
         Returns:
             pelvis_m (T, 3) world, its heading (T,), and the angles (T,) by name, within their limits.
         """
-        pelvis_heading = self.heading - 0.09 * self.style.amplitude * self.stroll * np.cos(2 * np.pi * self.cycle)
+        pelvis_heading = self.heading - self._pelvis_twist()
         angles = {name: within_limits(name, angle) for name, angle in self.angles.items()}
         pelvis = pelvis_rotation(pelvis_heading, angles)
         shift_m = self.sway_m - self.seated[:, None] * np.array([self.seat_m[0], 0.0])
@@ -234,13 +234,14 @@ class Performance:
             ankle_m, facing = ankles[side]
             pole = np.stack([np.cos(facing), np.sin(facing), np.full(len(facing), 0.5)], -1)
             target_m = pelvis.inv().apply(ankle_m - pelvis_m - hips[side])
-            angles |= leg_angles(self.body, target_m, pelvis.inv().apply(pole), side)
+            leg = leg_angles(self.body, target_m, pelvis.inv().apply(pole), side)
+            angles |= {name: within_limits(name, angle) for name, angle in leg.items()}
         take = slice(_MARGIN_FRAMES, -_MARGIN_FRAMES)
-        return (
-            pelvis_m[take],
-            pelvis_heading[take],
-            {name: within_limits(name, angle[take]) for name, angle in angles.items()},
-        )
+        return pelvis_m[take], pelvis_heading[take], {name: angle[take] for name, angle in angles.items()}
+
+    def _pelvis_twist(self) -> np.ndarray:
+        """(T,) radians to the right: the pelvis follows the leg that comes down in front."""
+        return 0.09 * self.style.amplitude * self.stroll * np.cos(2 * np.pi * self.cycle)
 
     def _ankles(self, side: str) -> tuple[np.ndarray, np.ndarray]:
         """(T, 3) world, where an ankle goes, and (T,) where its toes point.
@@ -248,7 +249,7 @@ class Performance:
         A footprint lies beside the path where one is at the middle of the stance, and is left for the next one in a
         swing; a foot that goes nowhere is not lifted.
         """
-        cycle = self.cycle + (0.0 if side == "left" else 0.5)
+        cycle = self._foot_cycle(side)
         count = np.floor(cycle)
         phase = cycle - count
         swung = smooth_step((phase - _SWING) / (1 - _SWING))
@@ -271,14 +272,13 @@ class Performance:
         return np.concatenate([ground_m, height_m[:, None]], -1), toes
 
     def _swing_allowance_m(self, side: str) -> np.ndarray:
-        _, phase = self._count_and_phase(side)
-        swing = np.clip((phase - _SWING) / (1 - _SWING), 0, 1)
+        """(T,) how much higher a leg lets the pelvis rise while it swings."""
+        swing = np.clip((self._foot_cycle(side) % 1 - _SWING) / (1 - _SWING), 0, 1)
         return 0.11 * self.body.leg_m * np.sin(np.pi * swing) ** 2
 
-    def _count_and_phase(self, side: str) -> tuple[np.ndarray, np.ndarray]:
-        """How many gait cycles a foot has begun (by coming down), and the part of the present one that is over."""
-        cycle = self.cycle + (0.0 if side == "left" else 0.5)
-        return np.floor(cycle), cycle - np.floor(cycle)
+    def _foot_cycle(self, side: str) -> np.ndarray:
+        """(T,) gait cycles of one foot, which comes down at each whole number."""
+        return self.cycle + (0.0 if side == "left" else 0.5)
 
 
 def _turned(vector_m: np.ndarray, heading: np.ndarray) -> np.ndarray:

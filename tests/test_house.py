@@ -1,0 +1,107 @@
+"""The rules that hold the house together: which way imports go, and what never stands in a committed file."""
+
+import re
+import subprocess
+
+import pytest
+
+from tests.import_graph import ROOT, direct_imports, module_file
+
+# A module may import its own floor and those below. A package stands for its modules.
+FLOORS = {
+    "wsgcn.errors": 0,
+    "wsgcn.files": 0,
+    "wsgcn.skeleton": 0,
+    "wsgcn.camera": 0,
+    "wsgcn.params": 0,
+    "wsgcn.human36m": 0,
+    "wsgcn.human36m_cameras": 0,
+    "wsgcn.progress": 0,
+    "wsgcn.trackers": 0,
+    "wsgcn.store": 1,
+    "wsgcn.readers": 1,
+    "wsgcn.synthetic": 1,
+    "wsgcn.model": 2,
+    "wsgcn.losses": 2,
+    "wsgcn.metrics": 2,
+    "wsgcn.dataset": 2,
+    "wsgcn.checkpoint": 2,
+    "wsgcn.runtime": 2,
+    "wsgcn.published": 2,
+    "wsgcn.preprocessing": 3,
+    "wsgcn.detection_import": 3,
+    "wsgcn.training": 3,
+    "wsgcn.evaluation": 3,
+    "wsgcn.provenance": 3,
+    "wsgcn.tracking": 3,
+    "wsgcn.stage": 4,
+    "wsgcn.ablations": 4,
+    "stages": 5,
+}
+
+
+def floor(module):
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        if (name := ".".join(parts[:length])) in FLOORS:
+            return FLOORS[name]
+    raise AssertionError(f"{module} has no floor: add it to FLOORS")
+
+
+def modules():
+    """Dotted names of all modules, packages under their own."""
+    for package in ("wsgcn", "stages"):
+        for file in sorted((ROOT / package).rglob("*.py")):
+            name = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            if name != "wsgcn":
+                yield name
+
+
+@pytest.mark.parametrize("module", list(modules()))
+def test_imports_go_down_never_up(module):
+    for imported in direct_imports(module_file(module)):
+        if imported != "wsgcn":
+            assert floor(imported) <= floor(module), f"{module} imports {imported}"
+
+
+def tracked_files():
+    names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / name for name in names.splitlines() if (ROOT / name).is_file()]
+
+
+def test_only_tracking_imports_mlflow():
+    importers = {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "wsgcn").rglob("*.py")
+        if re.search(r"^\s*(from|import) mlflow", file.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert importers == {"wsgcn/tracking.py"}
+
+
+def test_only_params_reads_params_yaml():
+    readers = {
+        str(file.relative_to(ROOT))
+        for folder in ("wsgcn", "stages")
+        for file in (ROOT / folder).rglob("*.py")
+        if re.search(r"""(open|read_text|Path)\(["']params\.yaml""", file.read_text(encoding="utf-8"))
+    }
+    assert readers <= {"wsgcn/params.py"}
+
+
+def test_no_committed_file_names_a_machine():
+    pattern = re.compile(r"(?<![\w.])/(tmp|work|root|home/\w+)/")
+    found = []
+    for file in tracked_files():
+        if (
+            file.suffix in {".py", ".md", ".yaml", ".toml", ".txt", ".lock", ".json", ".csv", ""}
+            and file.name != "test_house.py"
+        ):
+            for number, line in enumerate(file.read_text(encoding="utf-8", errors="ignore").splitlines(), 1):
+                if pattern.search(line):
+                    found.append(f"{file.relative_to(ROOT)}:{number}: {line.strip()[:80]}")
+    assert not found
+
+
+def test_nothing_large_is_committed():
+    large = [str(file.relative_to(ROOT)) for file in tracked_files() if file.stat().st_size > 2 * 1024 * 1024]
+    assert not large, "artifacts belong to DVC"

@@ -1,0 +1,194 @@
+"""The whole pipeline on a tiny capture in a temporary clone, through dvc as a user calls it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.tiny import ROOT
+
+TINY = {
+    ("demo", "seconds"): 1,
+    ("data", "stride"): 10,
+    ("model", "channels"): 8,
+    ("model", "blocks"): 1,
+    ("warmup", "epochs"): 1,
+    ("weak", "epochs"): 1,
+    ("runtime", "device"): "cpu",
+}
+OUTPUTS = [
+    "data/poses.h5",
+    "data/detections.h5",
+    "data/predictions.h5",
+    "models/warmup.pt",
+    "models/weak.pt",
+    "metrics/preprocess.json",
+    "metrics/detections.json",
+    "metrics/warmup.csv",
+    "metrics/weak.csv",
+    "metrics/evaluation.json",
+    "metrics/actions.csv",
+]
+
+
+def call(folder, *command, check=True):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
+    environment |= {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "1",
+        "GIT_AUTHOR_NAME": "test",
+        "GIT_AUTHOR_EMAIL": "test@example.org",
+        "GIT_COMMITTER_NAME": "test",
+        "GIT_COMMITTER_EMAIL": "test@example.org",
+    }
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if check and result.returncode:
+        raise AssertionError(f"{' '.join(command)} failed:\n{result.stdout}\n{result.stderr}")
+    return result
+
+
+def evaluation(folder):
+    return json.loads((folder / "metrics/evaluation.json").read_text())
+
+
+def change_params(folder, changes):
+    """Change params.yaml as a user would, keeping comments and order."""
+    path = folder / "params.yaml"
+    tree = yaml.safe_load(path.read_text())
+    for (section, key), value in changes.items():
+        tree[section][key] = value
+    path.write_text(yaml.safe_dump(tree, sort_keys=False))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A clone with the working tree's files, small parameters, and the pipeline run once and committed."""
+    folder = tmp_path_factory.mktemp("clones") / "project"
+    call(ROOT, "git", "clone", "--quiet", str(ROOT), str(folder))
+    listed = call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    for name in ("metrics", "dvc.lock"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).unlink(missing_ok=True)
+    change_params(folder, TINY)
+    result = call(folder, "dvc", "repro")
+    assert "synthetic capture" in result.stdout + result.stderr
+    call(folder, "git", "add", "--all")
+    call(folder, "git", "commit", "--quiet", "-m", "tiny")
+    return folder
+
+
+def test_dvc_repro_makes_every_output(project):
+    assert [name for name in OUTPUTS if not (project / name).is_file()] == []
+    report = evaluation(project)
+    assert report["data"] == "synthetic capture of stage demo"
+    assert len(report["actions"]) == 15
+    assert report["mpjpe_mm"].keys() == {"action_mean", "frame_mean"}
+    assert report["frames"] == (30 + 29) * 4 * 50
+
+
+def test_a_second_repro_does_nothing(project):
+    before = time.time()
+    result = call(project, "dvc", "repro")
+    assert "Data and pipelines are up to date" in result.stdout
+    assert all((project / name).stat().st_mtime < before for name in OUTPUTS)
+    assert call(project, "git", "status", "--porcelain").stdout == ""
+
+
+def test_a_forced_training_gives_the_same_bytes(project):
+    before = {name: (project / name).read_bytes() for name in OUTPUTS if name.startswith(("models", "data"))}
+    call(project, "dvc", "repro", "--force", "--single-item", "warmup")
+    call(project, "dvc", "repro", "--force", "--single-item", "weak")
+    assert {name: (project / name).read_bytes() for name in before} == before
+    call(project, "git", "checkout", "--", ".")
+    call(project, "dvc", "checkout")
+
+
+def test_mlflow_has_one_run_a_stage_with_its_provenance(project):
+    code = """
+        import json, mlflow
+        client = mlflow.MlflowClient("sqlite:///mlflow.db")
+        experiment = client.get_experiment_by_name("wsgcn")
+        runs = client.search_runs([experiment.experiment_id])
+        print(json.dumps([[run.data.tags, run.data.metrics, len(run.data.params), run.info.status] for run in runs]))
+    """
+    import textwrap
+
+    runs = json.loads(call(project, sys.executable, "-c", textwrap.dedent(code)).stdout)
+    stages = {tags["wsgcn.stage"] for tags, *_ in runs}
+    assert stages == {"demo", "preprocess", "detections", "warmup", "weak", "evaluate"}
+    lock = yaml.safe_load((project / "dvc.lock").read_text())
+    made = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
+    for tags, metrics, params, status in runs:
+        assert status == "FINISHED"
+        assert params > 30
+        assert tags["git.commit"]
+        if tags["wsgcn.stage"] == "evaluate":
+            assert tags["input.models/weak.pt"] == made["models/weak.pt"]
+            assert metrics["mpjpe_mm.action_mean"] == evaluation(project)["mpjpe_mm"]["action_mean"]
+
+
+def test_an_experiment_changes_its_parameter_and_what_follows_from_it(project):
+    call(project, "dvc", "exp", "run", "--temp", "--name", "no-bone", "-S", "weak.bone_weight=0")
+    ref = call(project, "git", "for-each-ref", "--format=%(refname)", "refs/exps").stdout.split()
+    ref = next(name for name in ref if name.endswith("/no-bone"))
+    shown = json.loads(call(project, "git", "show", f"{ref}:metrics/evaluation.json").stdout)
+    assert shown["mpjpe_mm"] != evaluation(project)["mpjpe_mm"]
+    curve = call(project, "git", "show", f"{ref}:metrics/weak.csv").stdout.splitlines()
+    row = dict(zip(curve[0].split(","), curve[1].split(","), strict=True))
+    assert row["bone"] == ""
+    assert "no-bone" in call(project, "dvc", "exp", "show", "--csv").stdout
+    assert call(project, "git", "status", "--porcelain").stdout == "", "--temp leaves the workspace alone"
+
+
+def test_the_ablation_table_is_written_from_experiments(project):
+    command = [sys.executable, "-m", "wsgcn.ablations", "--only", "weak", "--only", "weak-no-bone"]
+    call(project, *command)
+    table = (project / "metrics/ablations.md").read_text()
+    assert "| weak, bone loss, warm-up | 1 |" in table
+    assert "synthetic" in table
+    assert "49.23" in table
+    assert "is there already" in call(project, *command).stdout
+    (project / "metrics/ablations.md").unlink()
+
+
+def test_a_wrong_parameter_stops_before_any_work_and_is_named(project):
+    before = {name: (project / name).stat().st_mtime_ns for name in OUTPUTS}
+    original = (project / "params.yaml").read_text()
+    try:
+        change_params(project, {("weak", "bone_wieght"): 1.0, ("demo", "seconds"): 2})
+        result = call(project, "dvc", "repro", check=False)
+    finally:
+        (project / "params.yaml").write_text(original)
+    assert result.returncode != 0
+    assert "params.yaml: weak.bone_wieght: is not a known key" in result.stdout + result.stderr
+    assert "Traceback" not in result.stdout + result.stderr
+    call(project, "dvc", "checkout")  # dvc removes a stage's outputs before it runs it
+    assert [name for name in before if not (project / name).is_file()] == []
+
+
+def test_h36m17_runs_through_the_whole_pipeline(project):
+    call(project, "dvc", "exp", "run", "--temp", "--name", "joints-17", "-S", "data.skeleton=h36m17")
+    ref = call(project, "git", "for-each-ref", "--format=%(refname)", "refs/exps").stdout.split()
+    ref = next(name for name in ref if name.endswith("/joints-17"))
+    assert json.loads(call(project, "git", "show", f"{ref}:metrics/evaluation.json").stdout)["joints"] == 17
+
+
+def test_a_pull_into_a_second_clone_leaves_nothing_to_do(project, tmp_path):
+    call(project, "dvc", "remote", "add", "--default", "--force", "local", str(tmp_path / "remote"))
+    call(project, "dvc", "push")
+    call(project, "git", "commit", "--quiet", "--all", "-m", "remote")
+    second = tmp_path / "second"
+    call(tmp_path, "git", "clone", "--quiet", str(project), str(second))
+    call(second, "dvc", "pull")
+    assert "Data and pipelines are up to date" in call(second, "dvc", "repro").stdout
+    assert call(second, "git", "status", "--porcelain").stdout == ""
