@@ -75,7 +75,7 @@ def test_n_mpjpe_is_blind_to_scale() -> None:
 
 def test_n_mpjpe_sees_shift_and_rotation() -> None:
     truth = poses(3)
-    assert n_mpjpe_mm(truth + [0.1, 0, 0], truth).min() > 10
+    assert n_mpjpe_mm(truth + np.array([0.1, 0, 0]), truth).min() > 10
     assert n_mpjpe_mm(truth @ rotations(4), truth).min() > 10
 
 
@@ -221,15 +221,15 @@ def test_the_velocity_error_is_the_distance_of_the_steps() -> None:
 
 def test_the_velocity_error_is_blind_to_a_constant_offset() -> None:
     truth = poses(22)
-    np.testing.assert_allclose(velocity_errors_mm(truth + [0.3, -0.1, 2], truth), 0, atol=1e-11)
+    np.testing.assert_allclose(velocity_errors_mm(truth + np.array([0.3, -0.1, 2]), truth), 0, atol=1e-11)
 
 
 def test_the_velocity_error_agrees_with_a_literal_loop() -> None:
     predicted, truth = poses(23), poses(24)
     expected = [
-        np.mean([
-            1000 * math.dist(predicted[t + 1, j] - predicted[t, j], truth[t + 1, j] - truth[t, j]) for j in range(16)
-        ])
+        np.mean(
+            [1000 * math.dist(predicted[t + 1, j] - predicted[t, j], truth[t + 1, j] - truth[t, j]) for j in range(16)]
+        )
         for t in range(19)
     ]
     np.testing.assert_allclose(velocity_errors_mm(predicted, truth), expected, rtol=1e-12)

@@ -65,7 +65,7 @@ class SemGraphConv(nn.Module):
         # A acts on joints and W on channels, so the order is free. With the rows of the two halves of A interleaved,
         # the product (B, 2J, C) read as (B, J, 2C) has both halves side by side, ready for one product with [W0; W1].
         interleaved = torch.stack((to_itself, to_others), dim=1).flatten(0, 1)
-        both = torch.bmm(interleaved.expand(len(x_BJC), -1, -1), x_BJC).view(-1, 2 * x_BJC.shape[-1])
+        both = torch.bmm(interleaved.expand(x_BJC.shape[0], -1, -1), x_BJC).view(-1, 2 * x_BJC.shape[-1])
         return torch.addmm(self.bias, both, self.weight.flatten(0, 1)).view(*x_BJC.shape[:2], -1)
 
 

@@ -1,0 +1,247 @@
+"""Clips: the 2D input, the prediction and the truth side by side, as GIF (Pillow) or MP4 (ffmpeg)."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from wsgcn.errors import InputError
+from wsgcn.files import atomic_path
+from wsgcn.progress import track
+from wsgcn.rendering import palette
+from wsgcn.rendering.poses import OVERSAMPLING, canvas, draw_floor, draw_pose, draw_shadow
+from wsgcn.rendering.sequences import PoseSequence
+from wsgcn.rendering.viewpoint import Viewpoint, Window
+
+WIDTH_PX, HEIGHT_PX = 720, 340
+_HEAD_PX, _FOOT_PX, _GAP_PX = 40, 28, 8
+_PANEL_TITLE_PX = 28
+_BONE_PX = 4.2
+
+_TURN_DEG, _SWAY_DEG, _ELEVATION_DEG = 40.0, 25.0, 14.0
+_SECONDS_A_SWAY = 4.0
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One of the pictures that stand side by side."""
+
+    title: str
+    left_px: int
+    content: np.ndarray  # (T, J, 3) m, or (T, J, 2) px of the 2D input
+    window: Window  # on the oversampled panel
+
+
+class ClipPainter:
+    """Paints the frames of a sequence. The onlooker sways around the person, since that shows depth."""
+
+    def __init__(self, sequence: PoseSequence) -> None:
+        self._sequence = sequence
+        self._views = _swaying_views(len(sequence), sequence.fps)
+        self._panels: list[_Panel] = []
+        poses = {"3D prediction": sequence.predicted_m}
+        if sequence.truth_m is not None:
+            poses["3D truth"] = sequence.truth_m
+        count = len(poses) + (sequence.keypoints_px is not None)
+        self._width_px = (WIDTH_PX - (count + 1) * _GAP_PX) // count
+        self._height_px = HEIGHT_PX - _HEAD_PX - _FOOT_PX
+        if sequence.keypoints_px is not None:
+            self._add("2D input", sequence.keypoints_px, _flat(sequence.keypoints_px))
+        seen = np.concatenate([self._look(poses_m) for poses_m in poses.values()])
+        for title, poses_m in poses.items():
+            self._add(title, poses_m, seen)
+        self._page = self._paint_page()
+
+    def _look(self, poses_TJ3: np.ndarray) -> np.ndarray:
+        return np.stack([view.look(pose_J3) for view, pose_J3 in zip(self._views, poses_TJ3, strict=True)])
+
+    def _add(self, title: str, content: np.ndarray, seen: np.ndarray) -> None:
+        """Add a panel whose window fits all of `seen` (..., 2 or 3: right, up)."""
+        top_px = OVERSAMPLING * _PANEL_TITLE_PX
+        width_px, height_px = OVERSAMPLING * self._width_px, OVERSAMPLING * self._height_px
+        window = Window.fitting(seen[..., :2], (0, top_px, width_px, height_px - top_px))
+        left_px = _GAP_PX + len(self._panels) * (self._width_px + _GAP_PX)
+        self._panels.append(_Panel(title, left_px, content, window))
+
+    def _paint_page(self) -> Image.Image:
+        """What does not move: title, names of the panels, caption and legend."""
+        page = Image.new("RGB", (WIDTH_PX, HEIGHT_PX), palette.PAGE)
+        draw = ImageDraw.Draw(page)
+        draw.text((_GAP_PX + 2, _HEAD_PX / 2), self._sequence.title, palette.TEXT, palette.font(17, True), "lm")
+        foot_px = HEIGHT_PX - _FOOT_PX / 2
+        right_px = WIDTH_PX - _GAP_PX - 2
+        for side in ("right", "left"):
+            draw.text((right_px, foot_px), side, palette.QUIET, palette.font(12), "rm")
+            right_px -= round(palette.font(12).getlength(side)) + 8
+            draw.line((right_px - 16, foot_px, right_px, foot_px), palette.SIDES[side], 4)
+            right_px -= 34
+        caption = _shortened(self._sequence.data, right_px - 2 * _GAP_PX, 12)
+        draw.text((_GAP_PX + 2, foot_px), caption, palette.QUIET, palette.font(12), "lm")
+        return page
+
+    def to_px(self, panel: int, index: int, points: np.ndarray) -> np.ndarray:
+        """Where frame `index` shows points in a panel.
+
+        Args:
+            points: (..., 3) m, upright; or (..., 2) px of the 2D input.
+
+        Returns:
+            (..., 2) px, x right and y down.
+        """
+        offset_px = np.array([self._panels[panel].left_px, _HEAD_PX])
+        return self._project(self._panels[panel], index, points)[0] / OVERSAMPLING + offset_px
+
+    def _project(self, panel: _Panel, index: int, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where points are on an oversampled panel, and how far away."""
+        seen = self._views[index].look(points) if points.shape[-1] == 3 else _flat(points)
+        return panel.window.to_px(seen), seen[..., 2]
+
+    def frame(self, index: int) -> Image.Image:
+        """The picture of one frame, RGB."""
+        page = self._page.copy()
+        draw = ImageDraw.Draw(page)
+        if self._sequence.mpjpe_mm is not None:
+            text = f"MPJPE {self._sequence.mpjpe_mm[index]:.0f} mm"
+            draw.text((WIDTH_PX - _GAP_PX - 2, _HEAD_PX / 2), text, palette.TEXT, palette.font(17, True), "rm")
+        for panel in self._panels:
+            page.paste(self._paint_panel(panel, index), (panel.left_px, _HEAD_PX))
+            draw.text((panel.left_px + 10, _HEAD_PX + 8), panel.title, palette.QUIET, palette.font(13))
+        return page
+
+    def _paint_panel(self, panel: _Panel, index: int) -> Image.Image:
+        image, draw = canvas(self._width_px, self._height_px, palette.PANEL)
+        skeleton, bone_px = self._sequence.skeleton, OVERSAMPLING * _BONE_PX
+        points = panel.content[index]
+        points_px, away = self._project(panel, index, points)
+        if points.shape[-1] == 2:
+            draw_pose(draw, points_px, skeleton, width_px=bone_px * 0.6)
+        else:
+            draw_floor(draw, self._views[index], panel.window, OVERSAMPLING)
+            draw_shadow(draw, points, skeleton, self._views[index], panel.window, bone_px)
+            draw_pose(draw, points_px, skeleton, width_px=bone_px, away_J=away, halo=palette.PANEL)
+        return image.reduce(OVERSAMPLING)
+
+
+def _swaying_views(frames: int, fps: float) -> list[Viewpoint]:
+    """A whole number of sways, so that a clip that starts again does not jump."""
+    sways = max(1, round(frames / fps / _SECONDS_A_SWAY))
+    phases = 2 * np.pi * sways * np.arange(frames) / frames
+    return [Viewpoint(_TURN_DEG + _SWAY_DEG * float(np.sin(phase)), _ELEVATION_DEG) for phase in phases]
+
+
+def _flat(points_px: np.ndarray) -> np.ndarray:
+    """Pixels (..., 2: x right, y down) as (right, up, away 0)."""
+    x, y = points_px[..., 0], points_px[..., 1]
+    return np.stack((x, -y, np.zeros_like(x)), axis=-1)
+
+
+def clip_of(sequence: PoseSequence, seconds: float, fps: float, start_s: float = 0.0) -> PoseSequence:
+    """The frames that a clip of at most `seconds` at `fps` shows, from `start_s` on.
+
+    Raises:
+        InputError: the clip would be empty, or `fps` is more than the sequence has.
+    """
+    if not 0 < fps <= sequence.fps:
+        raise InputError(f"fps: is {fps:g}, but must be above 0 and at most the {sequence.fps:g} of the sequence.")
+    if not seconds > 0:
+        raise InputError(f"seconds: is {seconds:g}, but must be above 0.")
+    frames = np.round((start_s + np.arange(round(seconds * fps)) / fps) * sequence.fps).astype(int)
+    frames = frames[(frames >= 0) & (frames < len(sequence))]
+    if not len(frames):
+        raise InputError(
+            f"{sequence.title}: has no frame between {start_s:g} s and {start_s + seconds:g} s; "
+            f"it lasts {len(sequence) / sequence.fps:.1f} s."
+        )
+    return sequence.resampled(frames, fps)
+
+
+def write_clip(path: Path | str, sequence: PoseSequence, *, seconds: float, fps: float, start_s: float = 0.0) -> int:
+    """Write a clip to `path`, a .gif or an .mp4, and return its number of frames.
+
+    The same sequence gives the same bytes (of an MP4: with the same ffmpeg).
+
+    Raises:
+        InputError: another suffix, an empty clip, no ffmpeg for an MP4, or a file that could not be written.
+    """
+    path = Path(path)
+    write = {".gif": _write_gif, ".mp4": _write_mp4}.get(path.suffix.lower())
+    if write is None:
+        raise InputError(f"{path}: has the suffix '{path.suffix}'; expected .gif or .mp4.")
+    if write is _write_mp4 and shutil.which("ffmpeg") is None:
+        raise InputError(f"{path}: MP4 needs ffmpeg, which is not on PATH; install it, or write a .gif.")
+    clip = clip_of(sequence, seconds, fps, start_s)
+    painter = ClipPainter(clip)
+    frames = track((painter.frame(index) for index in range(len(clip))), path.name, len(clip), "frames")
+    with atomic_path(path) as temporary:
+        write(temporary, frames, fps)
+    return len(clip)
+
+
+def _write_gif(path: Path, frames: Iterator[Image.Image], fps: float) -> None:
+    """The palette is the same for all clips, so that nothing flickers and identical frames are identical bytes."""
+    colours, transparent = _gif_palette()
+    pictures = [frame.quantize(palette=colours, dither=Image.Dither.NONE) for frame in frames]
+    # GIF counts in hundredths of a second: rounded so that the whole lasts as long as it should.
+    ends_cs = [round(100 * index / fps) for index in range(len(pictures) + 1)]
+    pictures[0].save(
+        path,
+        save_all=True,
+        append_images=pictures[1:],
+        duration=[10 * (end - start) for start, end in pairwise(ends_cs)],
+        loop=0,
+        optimize=True,
+        transparency=transparent,
+        disposal=1,
+    )
+
+
+def _gif_palette() -> tuple[Image.Image, int]:
+    """A picture with the palette, and the index of a colour that no frame uses."""
+    shades: list[tuple[int, ...]] = []
+    for paper in (palette.PANEL, palette.PAGE):
+        inks = [palette.LEFT, palette.RIGHT, palette.MIDDLE, palette.TEXT, palette.QUIET]
+        inks += [palette.GRID, palette.SHADOW] if paper == palette.PANEL else []
+        low = np.array(_rgb(paper))
+        for ink in inks:
+            steps = np.linspace(0, 1, 3 if ink in (palette.GRID, palette.SHADOW) else 5)
+            shades += [tuple((low + share * (np.array(_rgb(ink)) - low)).round().astype(int)) for share in steps]
+    shades = list(dict.fromkeys(shades))
+    image = Image.new("P", (1, 1))
+    image.putpalette([int(value) for shade in shades for value in shade])
+    return image, len(shades)
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(int(colour[start : start + 2], 16) for start in (1, 3, 5))
+
+
+def _write_mp4(path: Path, frames: Iterator[Image.Image], fps: float) -> None:
+    command = ["ffmpeg", "-y", "-loglevel", "error"]
+    command += ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{WIDTH_PX}x{HEIGHT_PX}", "-r", f"{fps:g}", "-i", "-"]
+    # bitexact leaves out the encoder's name; the pixel format is the one that every player can show.
+    command += ["-an", "-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
+    command += ["-fflags", "+bitexact", "-flags:v", "+bitexact", "-map_metadata", "-1", str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        with suppress(BrokenPipeError):  # ffmpeg has ended; it says why
+            for frame in frames:
+                process.stdin.write(frame.tobytes())
+        _, message = process.communicate()
+    if process.returncode:
+        reason = message.decode(errors="replace").strip().splitlines()[-1:] or ["it does not say why"]
+        raise InputError(f"{path}: ffmpeg could not write it ({reason[0]}).")
+
+
+def _shortened(text: str, width_px: float, size_px: int) -> str:
+    """The text, cut so that it is no wider than `width_px`."""
+    if palette.font(size_px).getlength(text) <= width_px:
+        return text
+    while text and palette.font(size_px).getlength(text + " …") > width_px:
+        text = text[:-1]
+    return text.rstrip() + " …"

@@ -1,0 +1,109 @@
+"""What pictures and the viewer show: one person's poses over time, out of the pipeline's files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from wsgcn import metrics
+from wsgcn.errors import InputError
+from wsgcn.human36m import FPS
+from wsgcn.rendering.viewpoint import lift_to_floor, upright_from_camera
+from wsgcn.skeleton import H36M17, SKELETONS, Skeleton
+from wsgcn.store import Detections, Predictions
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoseSequence:
+    """T poses of one person, upright and standing on z = 0 (see `wsgcn.rendering.viewpoint`).
+
+    A joint that is missing in a frame is NaN.
+    """
+
+    title: str
+    data: str  # what captions call the data
+    skeleton: Skeleton
+    fps: float
+    predicted_m: np.ndarray  # (T, J, 3)
+    truth_m: np.ndarray | None = None  # (T, J, 3)
+    keypoints_px: np.ndarray | None = None  # (T, J, 2)
+
+    def __len__(self) -> int:
+        return len(self.predicted_m)
+
+    @cached_property
+    def mpjpe_mm(self) -> np.ndarray | None:
+        """(T,), None without a truth."""
+        return None if self.truth_m is None else metrics.mpjpe_mm(self.predicted_m, self.truth_m)
+
+    def resampled(self, frames: np.ndarray, fps: float) -> "PoseSequence":
+        """The frames with these indices, at another rate."""
+        return replace(
+            self,
+            fps=fps,
+            predicted_m=self.predicted_m[frames],
+            truth_m=None if self.truth_m is None else self.truth_m[frames],
+            keypoints_px=None if self.keypoints_px is None else self.keypoints_px[frames],
+        )
+
+
+def skeleton_of(joints: Sequence[str], path: Path | str) -> Skeleton:
+    """The skeleton with these joints in this order.
+
+    Raises:
+        InputError: they are not Human3.6M's, root first; `path` is named.
+    """
+    for skeleton in SKELETONS.values():
+        if skeleton.joints == tuple(joints):
+            return skeleton
+    unknown = [joint for joint in joints if joint not in H36M17.joints]
+    if unknown or not joints or joints[0] != H36M17.joints[0]:
+        raise InputError(
+            f"{path}: holds the joints {', '.join(joints) or 'none'}; expected some of {', '.join(H36M17.joints)}, "
+            f"{H36M17.joints[0]} first."
+        )
+    return Skeleton("some of h36m17", tuple(joints))
+
+
+def predicted_sequence(
+    predictions: Predictions, detections: Detections | None, subject: str, take: str, serial: str
+) -> PoseSequence:
+    """One take seen by one camera, out of predictions.h5.
+
+    Args:
+        detections: gives the 2D input and the camera's rotation; without it the camera is taken for level.
+
+    Raises:
+        InputError: the sequence is not in one of the files, or has another length there.
+    """
+    skeleton = skeleton_of(predictions.joints, predictions.path)
+    if serial not in predictions.serials(subject, take):
+        raise InputError(
+            f"{predictions.path}: {subject} {take} has no camera {serial} "
+            f"(it has {', '.join(predictions.serials(subject, take))})."
+        )
+    rotation = keypoints_px = None
+    predicted_m = predictions.predicted_m(subject, take, serial)
+    if detections is not None:
+        rotation = detections.camera(subject, serial).rotation
+        index = skeleton.indices_in(detections.joints, str(detections.path))
+        keypoints_px = detections.sequence(subject, take, serial).keypoints_px[:, index]
+        if len(keypoints_px) != len(predicted_m):
+            raise InputError(
+                f"{detections.path}: {subject} {take} {serial} has {len(keypoints_px)} frames, but {predictions.path} "
+                f"has {len(predicted_m)}; expected files of the same run."
+            )
+    upright = upright_from_camera(rotation)
+    truth_m = predictions.truth_m(subject, take, serial) @ upright.T
+    lift_m = lift_to_floor(truth_m)
+    return PoseSequence(
+        title=f"{subject} {take}",
+        data=f"{predictions.attributes.get('data', predictions.path.name)}, camera {serial}",
+        skeleton=skeleton,
+        fps=FPS,
+        predicted_m=predicted_m @ upright.T + lift_m,
+        truth_m=truth_m + lift_m,
+        keypoints_px=keypoints_px,
+    )
