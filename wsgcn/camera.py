@@ -154,15 +154,19 @@ def root_normal_inverse(uv: np.ndarray) -> np.ndarray:
         uv: (..., J, 2) undistorted normalised coordinates, float64.
 
     Returns:
-        (..., 3, 3). Finite only if the joints do not all project to one point.
+        (..., 3, 3). Not finite where the joints all project to one point, which says nothing about the depth.
     """
+    # The normal matrix is [[J, 0, -a], [0, J, -b], [-a, -b, c]] with the sums below; its determinant is J * spread.
     joints = uv.shape[-2]
-    normal = np.zeros((*uv.shape[:-2], 3, 3), dtype=np.float64)
-    normal[..., 0, 0] = normal[..., 1, 1] = joints
-    normal[..., 0, 2] = normal[..., 2, 0] = -uv[..., 0].sum(-1)
-    normal[..., 1, 2] = normal[..., 2, 1] = -uv[..., 1].sum(-1)
-    normal[..., 2, 2] = (uv**2).sum((-1, -2))
-    return np.linalg.inv(normal)
+    a, b, c = uv[..., 0].sum(-1), uv[..., 1].sum(-1), (uv**2).sum((-1, -2))
+    spread = joints * ((uv - uv.mean(-2, keepdims=True)) ** 2).sum((-1, -2))
+    adjugate = np.stack(
+        (joints * c - b * b, a * b, joints * a, a * b, joints * c - a * a, joints * b, joints * a, joints * b)
+        + (np.full_like(a, joints**2),),
+        axis=-1,
+    ).reshape(*a.shape, 3, 3)
+    determinant = np.where(spread > 1e-12, joints * spread, np.nan)
+    return adjugate / determinant[..., None, None]
 
 
 def solve_root(pose_m: Array, uv: Array, normal_inverse: Array) -> Array:

@@ -4,7 +4,7 @@ A set is a handful of tensors that move to the device once; a batch is a selecti
 step to step (camera frames, normalised 2D, undistorted 2D, the roots' normal matrices) is computed once.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol, Self
@@ -123,27 +123,25 @@ def load_unlabelled(
     Raises:
         InputError: a take is missing, or the detections lack one of the skeleton's joints.
     """
-    keypoints: list[np.ndarray] = []
-    camera_index: list[np.ndarray] = []
-    intrinsics: list[np.ndarray] = []
     uv: list[np.ndarray] = []
     normal_inverse: list[np.ndarray] = []
-    with Detections(detections_path) as detections:
-        for sequence, camera in _sequences(detections, takes):
-            keypoints_TJ2 = _keypoints(detections, sequence, camera, skeleton, stride)
-            uv_TJ2 = undistort(keypoints_TJ2.astype(np.float64), camera.intrinsics_screen)
-            keypoints.append(keypoints_TJ2)
-            camera_index.append(np.full(len(keypoints_TJ2), len(intrinsics)))
-            intrinsics.append(camera.intrinsics_screen.astype(np.float32))
-            uv.append(uv_TJ2.astype(np.float32))
-            normal_inverse.append(root_normal_inverse(uv_TJ2).astype(np.float32))
+
+    def add_root(sequence: Sequence2D, camera: Camera, keypoints_TJ2: np.ndarray) -> None:
+        uv_TJ2 = undistort(keypoints_TJ2.astype(np.float64), camera.intrinsics_screen)
+        normal_inverse_T33 = root_normal_inverse(uv_TJ2)
+        is_degenerate = ~np.isfinite(normal_inverse_T33).all((1, 2))
+        if is_degenerate.any():
+            raise InputError(
+                f"{detections_path}: {sequence.subject} {sequence.take}, camera {sequence.serial}, has all joints at one "
+                f"point in {is_degenerate.sum()} frames, the first is {is_degenerate.argmax() * stride}; "
+                "weak.root: solved cannot place them."
+            )
+        uv.append(uv_TJ2.astype(np.float32))
+        normal_inverse.append(normal_inverse_T33.astype(np.float32))
+
+    unlabelled = _load_2d(detections_path, takes, skeleton, stride, add_root)
     joints = len(skeleton.joints)
-    return UnlabelledSet(
-        keypoints_NJ2=_stack(keypoints, joints, 2),
-        camera_N=torch.from_numpy(np.concatenate([*camera_index, np.empty(0, dtype=np.int64)])),
-        intrinsics_K9=torch.from_numpy(np.array(intrinsics, dtype=np.float32).reshape(-1, 9)),
-        roots=SolvedRoots(_stack(uv, joints, 2), _stack(normal_inverse, 3, 3)),
-    )
+    return UnlabelledSet(*unlabelled, roots=SolvedRoots(_stack(uv, joints, 2), _stack(normal_inverse, 3, 3)))
 
 
 def load_unlabelled_with_true_roots(
@@ -154,15 +152,41 @@ def load_unlabelled_with_true_roots(
     Raises:
         InputError: a take is missing, or the detections lack one of the skeleton's joints.
     """
-    unlabelled = load_unlabelled(detections_path, takes, skeleton, stride)
-    roots = []
-    with Poses(poses_path) as poses, Detections(detections_path) as detections:
-        for sequence, camera in _sequences(detections, takes):
+    roots: list[np.ndarray] = []
+    with Poses(poses_path) as poses:
+
+        def add_root(sequence: Sequence2D, camera: Camera, _: np.ndarray) -> None:
             root_world_m = poses.positions_m(sequence.subject, sequence.take)[::stride, :1]
             root_m = world_to_camera(root_world_m.astype(np.float64), camera.rotation, np.array(camera.translation_m))
             roots.append(root_m[:, 0].astype(np.float32))
-    true_roots = TrueRoots(torch.from_numpy(np.concatenate([*roots, np.empty((0, 3), np.float32)])))
-    return UnlabelledSet(unlabelled.keypoints_NJ2, unlabelled.camera_N, unlabelled.intrinsics_K9, true_roots)
+
+        unlabelled = _load_2d(detections_path, takes, skeleton, stride, add_root)
+    return UnlabelledSet(*unlabelled, roots=TrueRoots(_stack(roots, 3)))
+
+
+def _load_2d(
+    detections_path: Path | str,
+    takes: Iterable[Take],
+    skeleton: Skeleton,
+    stride: int,
+    add_root: Callable[[Sequence2D, Camera, np.ndarray], None],
+) -> tuple[Tensor, Tensor, Tensor]:
+    """keypoints_NJ2, camera_N and intrinsics_K9 of the takes; `add_root` is told each sequence and its keypoints."""
+    keypoints: list[np.ndarray] = []
+    camera_index: list[np.ndarray] = []
+    intrinsics: list[np.ndarray] = []
+    with Detections(detections_path) as detections:
+        for sequence, camera in _sequences(detections, takes):
+            keypoints_TJ2 = _keypoints(detections, sequence, camera, skeleton, stride)
+            keypoints.append(keypoints_TJ2)
+            camera_index.append(np.full(len(keypoints_TJ2), len(intrinsics)))
+            intrinsics.append(camera.intrinsics_screen.astype(np.float32))
+            add_root(sequence, camera, keypoints_TJ2)
+    return (
+        _stack(keypoints, len(skeleton.joints), 2),
+        torch.from_numpy(np.concatenate([*camera_index, np.empty(0, dtype=np.int64)])),
+        _stack([row[None] for row in intrinsics], 9),
+    )
 
 
 def takes_of(detections_path: Path | str, subjects: Iterable[str]) -> list[Take]:

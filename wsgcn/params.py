@@ -234,7 +234,9 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, which also takes 1e-3 for a number, as YAML 1.2 and dvc do."""
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?\d+[eE][-+]?\d+$"), list("-+0123456789"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
 
 
 def read_params(path: Path | str = "params.yaml") -> Params:
@@ -247,6 +249,8 @@ def read_params(path: Path | str = "params.yaml") -> Params:
         tree = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; run from the project's root.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())}).") from error
     return parse_params(tree, str(path))

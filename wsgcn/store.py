@@ -8,8 +8,9 @@
     predictions.h5   /<subject>/<take>/<serial>/predicted_m     (T, J, 3) float32, camera frame, root-relative
                      /<subject>/<take>/<serial>/truth_m         the same; attributes of the file say which run this is
 
-detections.h5 repeats the cameras so that training without 3D never opens poses.h5. Files are written whole or not at
-all, and hold nothing that differs between two runs on the same input.
+The attribute content says which of the three a file is. detections.h5 repeats the cameras so that training without 3D
+never opens poses.h5. Files are written whole or not at all, and hold nothing that differs between two runs on the same
+input.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import h5py
 import numpy as np
@@ -85,17 +86,71 @@ class PredictionsWriter(_Writer):
         group.create_dataset("truth_m", data=truth_m.astype(np.float32))
 
 
+class _Storage:
+    """The file that h5py writes to. Errors are kept until h5py has closed: it does not survive them (it segfaults)."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self._raw = raw
+        self.error: OSError | None = None
+
+    def write(self, content: bytes) -> int:
+        if self.error is None:
+            try:
+                self._raw.write(content)
+            except OSError as error:
+                self.error = error
+        return len(content)
+
+    def flush(self) -> None:
+        if self.error is None:
+            try:
+                self._raw.flush()
+            except OSError as error:
+                self.error = error
+
+    def truncate(self, size: int) -> int:
+        return size if self.error else self._raw.truncate(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._raw.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        return self._raw.read(size)
+
+    def readinto(self, buffer: bytearray) -> int:
+        return self._raw.readinto(buffer)  # type: ignore[attr-defined]
+
+
+@contextmanager
+def _new_file(path: Path | str, content: str) -> Iterator[h5py.File]:
+    # Unbuffered, so that a write fails where it happens and closing has nothing left to write.
+    with atomic_path(path) as temporary, temporary.open("w+b", buffering=0) as raw:
+        storage = _Storage(raw)
+        try:
+            with h5py.File(storage, "w") as file:
+                file.attrs["content"] = content
+                yield file
+        except Exception:
+            if storage.error is None:
+                raise
+        if storage.error is not None:
+            raise storage.error
+
+
 @contextmanager
 def create_poses(path: Path | str) -> Iterator[PosesWriter]:
     """Write poses.h5; it appears when the block ends well. Raises InputError if the disk is full."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with _new_file(path, "poses") as file:
         yield PosesWriter(file)
 
 
 @contextmanager
 def create_detections(path: Path | str, source: str, joints: Sequence[str]) -> Iterator[DetectionsWriter]:
     """Write detections.h5; it appears when the block ends well. Raises InputError if the disk is full."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with _new_file(path, "detections") as file:
         file.attrs["source"] = source
         file.attrs["joints"] = list(joints)
         yield DetectionsWriter(file)
@@ -106,7 +161,7 @@ def create_predictions(
     path: Path | str, joints: Sequence[str], attributes: Mapping[str, str]
 ) -> Iterator[PredictionsWriter]:
     """Write predictions.h5; it appears when the block ends well. Raises InputError if the disk is full."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with _new_file(path, "predictions") as file:
         file.attrs["joints"] = list(joints)
         for name, value in attributes.items():
             file.attrs[name] = value
@@ -117,17 +172,24 @@ class _Reader:
     """An open file of the pipeline; closed at the end of a `with` block.
 
     Raises:
-        InputError: the file is missing or is no HDF5 file.
+        InputError: the file is missing, is no HDF5 file, or not the kind of file expected.
     """
+
+    _content: str  # the attribute by which the file is known
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
+        if self.path.is_dir():
+            raise InputError(f"{path}: is a folder, expected a file that `dvc repro` makes.")
         try:
             self._file = h5py.File(self.path, "r")
         except FileNotFoundError:
             raise InputError(f"{path}: not found; `dvc repro` makes it.") from None
         except OSError as error:
-            raise InputError(f"{path}: is not a readable HDF5 file ({error}).") from error
+            raise InputError(f"{path}: is not a readable HDF5 file ({' '.join(str(error).split())}).") from error
+        if (content := self._file.attrs.get("content")) != self._content:
+            self._file.close()
+            raise InputError(f"{path}: holds {content or 'something else'}, expected {self._content}.")
 
     def __enter__(self) -> Self:
         return self
@@ -169,8 +231,10 @@ class _Reader:
 class Poses(_Reader):
     """poses.h5, open for reading."""
 
+    _content = "poses"
+
     def frames(self, subject: str, take: str) -> int:
-        return self._group(f"{subject}/{take}")["positions_m"].shape[0]
+        return self._group(f"{subject}/{take}/positions_m").shape[0]
 
     def fps(self, subject: str, take: str) -> float:
         return float(self._group(f"{subject}/{take}").attrs["fps"])
@@ -182,11 +246,13 @@ class Poses(_Reader):
 
     def positions_m(self, subject: str, take: str) -> np.ndarray:
         """(T, 17, 3) float32, world."""
-        return self._group(f"{subject}/{take}")["positions_m"][()]
+        return self._group(f"{subject}/{take}/positions_m")[()]
 
 
 class Detections(_Reader):
     """detections.h5, open for reading."""
+
+    _content = "detections"
 
     @property
     def source(self) -> str:
@@ -200,7 +266,7 @@ class Detections(_Reader):
         return list(self._group(f"{subject}/{take}"))
 
     def frames(self, subject: str, take: str, serial: str) -> int:
-        return self._group(f"{subject}/{take}/{serial}")["keypoints_px"].shape[0]
+        return self._group(f"{subject}/{take}/{serial}/keypoints_px").shape[0]
 
     def sequence(self, subject: str, take: str, serial: str) -> Sequence2D:
         group = self._group(f"{subject}/{take}/{serial}")
@@ -211,21 +277,23 @@ class Detections(_Reader):
 class Predictions(_Reader):
     """predictions.h5, open for reading."""
 
+    _content = "predictions"
+
     @property
     def joints(self) -> list[str]:
         return [str(joint) for joint in self._file.attrs["joints"]]
 
     @property
     def attributes(self) -> dict[str, str]:
-        return {name: str(value) for name, value in self._file.attrs.items() if name != "joints"}
+        return {name: str(value) for name, value in self._file.attrs.items() if name not in ("content", "joints")}
 
     def serials(self, subject: str, take: str) -> list[str]:
         return list(self._group(f"{subject}/{take}"))
 
     def predicted_m(self, subject: str, take: str, serial: str) -> np.ndarray:
         """(T, J, 3) float32, camera frame, root-relative."""
-        return self._group(f"{subject}/{take}/{serial}")["predicted_m"][()]
+        return self._group(f"{subject}/{take}/{serial}/predicted_m")[()]
 
     def truth_m(self, subject: str, take: str, serial: str) -> np.ndarray:
         """(T, J, 3) float32, camera frame, root-relative."""
-        return self._group(f"{subject}/{take}/{serial}")["truth_m"][()]
+        return self._group(f"{subject}/{take}/{serial}/truth_m")[()]

@@ -3,8 +3,12 @@
 Nothing here knows MLflow, so that library code can name the protocol at no cost; `wsgcn.tracking` has the real thing.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class Tracker(Protocol):
@@ -18,6 +22,14 @@ class Tracker(Protocol):
 
     def log_artifact(self, path: Path | str) -> None:
         """Keep a copy of a file or a folder that is finished."""
+
+    def log_model(self, onnx_path: Path | str, example: "Mapping[str, np.ndarray]") -> None:
+        """Keep an exported network as a model that can be loaded and served, and register it.
+
+        Args:
+            onnx_path: a file that `wsgcn.export` wrote.
+            example: its inputs by name.
+        """
 
     def set_tags(self, tags: dict[str, str]) -> None:
         """Describe the run; a tag that is set again takes the new value."""
@@ -35,6 +47,9 @@ class NullTracker:
     def log_artifact(self, path: Path | str) -> None:
         pass
 
+    def log_model(self, onnx_path: Path | str, example: "Mapping[str, np.ndarray]") -> None:
+        pass
+
     def set_tags(self, tags: dict[str, str]) -> None:
         pass
 
@@ -46,6 +61,7 @@ class RecordingTracker:
         self.params: dict[str, Any] = {}
         self.metrics: list[tuple[int | None, dict[str, float]]] = []  # (step, metrics) in the order of the calls
         self.artifacts: list[Path] = []
+        self.models: list[Path] = []
         self.tags: dict[str, str] = {}
 
     def log_params(self, params: dict[str, Any]) -> None:
@@ -56,6 +72,9 @@ class RecordingTracker:
 
     def log_artifact(self, path: Path | str) -> None:
         self.artifacts.append(Path(path))
+
+    def log_model(self, onnx_path: Path | str, example: "Mapping[str, np.ndarray]") -> None:
+        self.models.append(Path(onnx_path))
 
     def set_tags(self, tags: dict[str, str]) -> None:
         self.tags |= tags

@@ -11,12 +11,14 @@ import os
 import re
 import sqlite3
 import sys
+import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -24,6 +26,9 @@ from wsgcn.files import atomic_path
 from wsgcn.params import Params
 from wsgcn.provenance import environment_tags, project_root, run_name, source_tags
 from wsgcn.trackers import NullTracker, Tracker
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _ENVIRONMENT = {  # unless the user has set them
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -35,6 +40,7 @@ _SECONDS_BETWEEN_BATCHES = 5.0
 _METRICS_IN_A_BATCH = 1000  # MLflow's limits
 _LONGEST_PARAM, _LONGEST_TAG, _LONGEST_NAME = 6000, 8000, 250
 _SECONDS_FOR_ANOTHER_TO_CREATE = 60.0
+_NEEDED_TO_SERVE = ("mlflow", "numpy", "onnx", "onnxruntime")  # said here, since MLflow takes 6 s to find out
 
 
 @contextmanager
@@ -63,6 +69,7 @@ class _MlflowTracker:
         self._stage, self._params = stage, params
         self._uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
         self._client: Any = None
+        self._experiment_id = ""
         self._run_id = ""
         self._failed = False
         self._pending: list[tuple[str, float, int, int]] = []  # name, value, milliseconds since 1970, step
@@ -88,6 +95,11 @@ class _MlflowTracker:
 
     def log_artifact(self, path: Path | str) -> None:
         self._attempt(lambda: self._client.log_artifact(self._run_id, str(path)))
+
+    def log_model(self, onnx_path: Path | str, example: "Mapping[str, np.ndarray]") -> None:
+        """As a model of MLflow's that is registered under the experiment's name, where the server has a registry."""
+        self._send_metrics()  # they get through also where the server takes no models
+        self._attempt(lambda: self._log_model(Path(onnx_path), example))
 
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         """Keep the metrics until there are enough for a batch, or the last one was seconds ago."""
@@ -115,10 +127,47 @@ class _MlflowTracker:
         tags = source_tags(self._stage, self._params) | environment_tags(self._params)
         with _no_garbage_collection():
             self._client, artifacts = _open_store(self._uri)
-        experiment_id = _experiment_id(self._client, self._params.tracking.experiment, artifacts)
-        self._run_id = self._client.create_run(experiment_id, run_name=run_name(self._stage)).info.run_id
+        self._experiment_id = _experiment_id(self._client, self._params.tracking.experiment, artifacts)
+        self._run_id = self._client.create_run(self._experiment_id, run_name=run_name(self._stage)).info.run_id
         self.set_tags(tags)
         self.log_params(self._params.flat())
+
+    def _log_model(self, onnx_path: Path, example: "Mapping[str, np.ndarray]") -> None:
+        """What `mlflow.onnx.log_model` does, which would need MLflow's global tracking URI and active run."""
+        from mlflow.entities import LoggedModelOutput
+
+        logged = self._client.create_logged_model(self._experiment_id, onnx_path.stem, self._run_id)
+        with tempfile.TemporaryDirectory() as folder:
+            metadata = _save_model(onnx_path, example, Path(folder, "model"), logged, self._run_id)
+            self._client.log_model_artifacts(logged.model_id, f"{folder}/model")
+        self._client.finalize_logged_model(logged.model_id, "READY")
+        self._client.log_outputs(self._run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        try:
+            self._register(logged, metadata)
+        except Exception as error:
+            print(
+                f"{self._stage}: MLflow at {self._shown_uri} keeps the model but did not register it "
+                f"({_reason(error)}).",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _register(self, logged: Any, tags: dict[str, str]) -> None:
+        from mlflow.exceptions import MlflowException
+
+        name = re.sub(r"[/:]", "_", self._params.tracking.experiment)  # which MLflow refuses in a model's name
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        self._client.create_model_version(
+            name, logged.artifact_location, self._run_id, tags, await_creation_for=0, model_id=logged.model_id
+        )
+
+    @property
+    def _shown_uri(self) -> str:
+        return re.sub(r"//[^/@]*@", "//", self._uri)  # without a password
 
     def _attempt(self, call: Callable[[], object]) -> None:
         """Call MLflow unless it has failed before; its first failure is one line on stderr."""
@@ -128,9 +177,8 @@ class _MlflowTracker:
             call()
         except Exception as error:
             self._failed = True
-            uri = re.sub(r"//[^/@]*@", "//", self._uri)  # without a password
             print(
-                f"{self._stage}: MLflow at {uri} failed ({_reason(error)}); "
+                f"{self._stage}: MLflow at {self._shown_uri} failed ({_reason(error)}); "
                 "the stage goes on without it, and metrics/ still has everything.",
                 file=sys.stderr,
                 flush=True,
@@ -180,6 +228,44 @@ def _experiment_id(client: Any, name: str, artifacts: str | None) -> str:
             if experiment is None:
                 raise
     return experiment.experiment_id
+
+
+def _save_model(
+    onnx_path: Path, example: "Mapping[str, np.ndarray]", folder: Path, logged: Any, run_id: str
+) -> dict[str, str]:
+    """Write an ONNX file as a folder of MLflow's, with signature and example; returns the file's metadata."""
+    import mlflow.onnx
+    import onnx
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    def schema(values: Any) -> Schema:
+        specs = []
+        for value in values:
+            tensor = value.type.tensor_type
+            shape = [dim.dim_value or -1 for dim in tensor.shape.dim]
+            specs.append(TensorSpec(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type), shape, value.name))
+        return Schema(specs)
+
+    model = onnx.load(onnx_path)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    mlflow.onnx.save_model(
+        model,
+        folder,
+        mlflow_model=Model(
+            artifact_path=logged.artifact_location,
+            model_uuid=logged.model_id,
+            run_id=run_id,
+            metadata=metadata,
+            model_id=logged.model_id,
+        ),
+        signature=ModelSignature(schema(model.graph.input), schema(model.graph.output)),
+        input_example=dict(example),
+        pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED_TO_SERVE],
+        onnx_execution_providers=["CPUExecutionProvider"],  # MLflow would ask for CUDA, and warn of its absence
+        save_as_external_data=False,
+    )
+    return metadata
 
 
 def _entities(kind: str, values: dict[str, Any], longest: int) -> list[Any]:

@@ -15,6 +15,7 @@ from wsgcn.errors import InputError
 from wsgcn.files import atomic_path
 from wsgcn.progress import track
 from wsgcn.rendering import palette
+from wsgcn.rendering.labels import draw_legend, shortened
 from wsgcn.rendering.poses import OVERSAMPLING, canvas, draw_floor, draw_pose, draw_shadow
 from wsgcn.rendering.sequences import PoseSequence
 from wsgcn.rendering.viewpoint import Viewpoint, Window
@@ -75,13 +76,9 @@ class ClipPainter:
         draw = ImageDraw.Draw(page)
         draw.text((_GAP_PX + 2, _HEAD_PX / 2), self._sequence.title, palette.TEXT, palette.font(17, True), "lm")
         foot_px = HEIGHT_PX - _FOOT_PX / 2
-        right_px = WIDTH_PX - _GAP_PX - 2
-        for side in ("right", "left"):
-            draw.text((right_px, foot_px), side, palette.QUIET, palette.font(12), "rm")
-            right_px -= round(palette.font(12).getlength(side)) + 8
-            draw.line((right_px - 16, foot_px, right_px, foot_px), palette.SIDES[side], 4)
-            right_px -= 34
-        caption = _shortened(self._sequence.data, right_px - 2 * _GAP_PX, 12)
+        colours = {"left": palette.LEFT, "right": palette.RIGHT}
+        legend_px = draw_legend(draw, WIDTH_PX - _GAP_PX - 2, foot_px, colours)
+        caption = shortened(self._sequence.data, legend_px - 2 * _GAP_PX)
         draw.text((_GAP_PX + 2, foot_px), caption, palette.QUIET, palette.font(12), "lm")
         return page
 
@@ -236,12 +233,3 @@ def _write_mp4(path: Path, frames: Iterator[Image.Image], fps: float) -> None:
     if process.returncode:
         reason = message.decode(errors="replace").strip().splitlines()[-1:] or ["it does not say why"]
         raise InputError(f"{path}: ffmpeg could not write it ({reason[0]}).")
-
-
-def _shortened(text: str, width_px: float, size_px: int) -> str:
-    """The text, cut so that it is no wider than `width_px`."""
-    if palette.font(size_px).getlength(text) <= width_px:
-        return text
-    while text and palette.font(size_px).getlength(text + " …") > width_px:
-        text = text[:-1]
-    return text.rstrip() + " …"

@@ -38,11 +38,11 @@ class PoseSequence:
         """(T,), None without a truth."""
         return None if self.truth_m is None else metrics.mpjpe_mm(self.predicted_m, self.truth_m)
 
-    def resampled(self, frames: np.ndarray, fps: float) -> "PoseSequence":
-        """The frames with these indices, at another rate."""
+    def resampled(self, frames: np.ndarray, fps: float | None = None) -> "PoseSequence":
+        """The frames with these indices, and another rate where one is given."""
         return replace(
             self,
-            fps=fps,
+            fps=fps or self.fps,
             predicted_m=self.predicted_m[frames],
             truth_m=None if self.truth_m is None else self.truth_m[frames],
             keypoints_px=None if self.keypoints_px is None else self.keypoints_px[frames],
