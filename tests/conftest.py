@@ -1,0 +1,1 @@
+import wsgcn  # noqa: F401  before torch, so that waiting threads sleep here as in the stages
