@@ -1,8 +1,11 @@
-"""Stage evaluate: errors on the test subjects."""
+"""Stage evaluate: errors on the test subjects, and the model to take elsewhere: ONNX, its card, MLflow's registry."""
 
 from pathlib import Path
 
 from wsgcn.evaluation import EvaluationPaths, evaluate
+from wsgcn.export import export_onnx
+from wsgcn.files import write_atomically
+from wsgcn.model_card import model_card
 from wsgcn.params import Params
 from wsgcn.stage import run_stage
 from wsgcn.trackers import Tracker
@@ -15,12 +18,16 @@ PATHS = EvaluationPaths(
     report=Path("metrics/evaluation.json"),
     actions=Path("metrics/actions.csv"),
 )
+ONNX, CARD = Path("models/weak.onnx"), Path("models/MODEL_CARD.md")
 
 
 def main(params: Params, tracker: Tracker) -> None:
-    evaluate(params, PATHS, tracker)
-    tracker.log_artifact(PATHS.report)
-    tracker.log_artifact(PATHS.actions)
+    report = evaluate(params, PATHS, tracker)
+    export = export_onnx(PATHS.checkpoint, ONNX)
+    write_atomically(CARD, model_card(PATHS.checkpoint, report, params))
+    for path in (PATHS.report, PATHS.actions, CARD):
+        tracker.log_artifact(path)
+    tracker.log_model(export.path, export.example)
 
 
 if __name__ == "__main__":

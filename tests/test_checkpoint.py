@@ -136,7 +136,7 @@ def test_weights_load_strictly(checkpoint, tmp_path):
 
 def test_a_misfit_names_what_was_found_and_expected(checkpoint):
     checkpoint.check_fits("weak.pt", H36M16, "gt", checkpoint.model)
-    with pytest.raises(InputError, match="h36m16 with 16 joints, but data.skeleton is h36m17 with 17"):
+    with pytest.raises(InputError, match=r"h36m16 with 16 joints, but data\.skeleton is h36m17 with 17"):
         checkpoint.check_fits("weak.pt", H36M17, "gt")
     with pytest.raises(InputError, match="trained with gt 2D, but the detections are cpn"):
         checkpoint.check_fits("weak.pt", H36M16, "cpn")

@@ -14,7 +14,7 @@ def names(entries):
 
 
 def test_the_stages_are_the_ones_documented():
-    assert list(STAGES) == ["demo", "preprocess", "detections", "warmup", "weak", "evaluate"]
+    assert list(STAGES) == ["demo", "preprocess", "detections", "warmup", "weak", "evaluate", "visualize"]
     assert set(STAGE_PARAMS) == set(STAGES)
 
 
@@ -38,12 +38,12 @@ def test_the_parameters_are_those_that_the_outputs_depend_on(stage):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_what_lies_in_metrics_is_kept_by_git_and_the_rest_by_dvc(stage):
+def test_metrics_and_pictures_are_kept_by_git_and_the_rest_by_dvc(stage):
     for kind in ("outs", "metrics", "plots"):
         for entry in STAGES[stage].get(kind, []):
             name = names([entry])[0]
             cached = True if isinstance(entry, str) else entry[name].get("cache", True)
-            assert cached == (not name.startswith("metrics/")), name
+            assert cached == (not name.startswith(("metrics/", "pictures"))), name
 
 
 def test_every_stage_reads_what_an_earlier_one_writes():

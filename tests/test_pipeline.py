@@ -20,6 +20,7 @@ TINY = {
     ("model", "blocks"): 1,
     ("warmup", "epochs"): 1,
     ("weak", "epochs"): 1,
+    ("visualize", "seconds"): 0.5,
     ("runtime", "device"): "cpu",
 }
 OUTPUTS = [
@@ -28,12 +29,18 @@ OUTPUTS = [
     "data/predictions.h5",
     "models/warmup.pt",
     "models/weak.pt",
+    "models/weak.onnx",
+    "models/MODEL_CARD.md",
     "metrics/preprocess.json",
     "metrics/detections.json",
     "metrics/warmup.csv",
     "metrics/weak.csv",
     "metrics/evaluation.json",
     "metrics/actions.csv",
+    "pictures/losses.png",
+    "pictures/actions.png",
+    "pictures/errors.png",
+    "pictures/poses.png",
 ]
 
 
@@ -76,7 +83,7 @@ def project(tmp_path_factory):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    for name in ("metrics", "dvc.lock"):
+    for name in ("metrics", "pictures", "dvc.lock"):
         shutil.rmtree(folder / name, ignore_errors=True)
         (folder / name).unlink(missing_ok=True)
     change_params(folder, TINY)
@@ -125,7 +132,7 @@ def test_mlflow_has_one_run_a_stage_with_its_provenance(project):
 
     runs = json.loads(call(project, sys.executable, "-c", textwrap.dedent(code)).stdout)
     stages = {tags["wsgcn.stage"] for tags, *_ in runs}
-    assert stages == {"demo", "preprocess", "detections", "warmup", "weak", "evaluate"}
+    assert stages == {"demo", "preprocess", "detections", "warmup", "weak", "evaluate", "visualize"}
     lock = yaml.safe_load((project / "dvc.lock").read_text())
     made = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
     for tags, metrics, params, status in runs:

@@ -160,11 +160,10 @@ def root_normal_inverse(uv: np.ndarray) -> np.ndarray:
     joints = uv.shape[-2]
     a, b, c = uv[..., 0].sum(-1), uv[..., 1].sum(-1), (uv**2).sum((-1, -2))
     spread = joints * ((uv - uv.mean(-2, keepdims=True)) ** 2).sum((-1, -2))
-    adjugate = np.stack(
-        (joints * c - b * b, a * b, joints * a, a * b, joints * c - a * a, joints * b, joints * a, joints * b)
-        + (np.full_like(a, joints**2),),
-        axis=-1,
-    ).reshape(*a.shape, 3, 3)
+    first_row = np.stack((joints * c - b * b, a * b, joints * a), axis=-1)
+    second_row = np.stack((a * b, joints * c - a * a, joints * b), axis=-1)
+    third_row = np.stack((joints * a, joints * b, np.full_like(a, joints**2)), axis=-1)
+    adjugate = np.stack((first_row, second_row, third_row), axis=-2)
     determinant = np.where(spread > 1e-12, joints * spread, np.nan)
     return adjugate / determinant[..., None, None]
 

@@ -60,8 +60,8 @@ def describe_network(model: Model) -> str:
     """The network in one line."""
     if model.name == "linear":
         linear = model.linear
-        return f"linear, {linear.width} wide, {_count(linear.blocks, 'residual block')}, dropout {linear.dropout:g}"
-    parts = ["semgcn", f"{model.channels} channels", _count(model.blocks, "residual block")]
+        return f"linear, {linear.width} wide, {counted(linear.blocks, 'residual block')}, dropout {linear.dropout:g}"
+    parts = ["semgcn", f"{model.channels} channels", counted(model.blocks, "residual block")]
     parts += ["non-local layers"] if model.non_local else []
     parts += ["channel-wise edge weights"] if model.channelwise else []
     parts += [f"dropout {model.dropout:g}"] if model.dropout else []
@@ -77,7 +77,8 @@ def describe_epoch(checkpoint: Checkpoint) -> str:
     return text
 
 
-def _count(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """ "1 epoch", "2 epochs"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 

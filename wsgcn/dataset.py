@@ -132,8 +132,8 @@ def load_unlabelled(
         is_degenerate = ~np.isfinite(normal_inverse_T33).all((1, 2))
         if is_degenerate.any():
             raise InputError(
-                f"{detections_path}: {sequence.subject} {sequence.take}, camera {sequence.serial}, has all joints at one "
-                f"point in {is_degenerate.sum()} frames, the first is {is_degenerate.argmax() * stride}; "
+                f"{detections_path}: {sequence.subject} {sequence.take}, camera {sequence.serial}, has all joints at "
+                f"one point in {is_degenerate.sum()} frames, the first is {is_degenerate.argmax() * stride}; "
                 "weak.root: solved cannot place them."
             )
         uv.append(uv_TJ2.astype(np.float32))

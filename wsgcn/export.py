@@ -60,7 +60,7 @@ class Export:
     """A written ONNX file."""
 
     path: Path
-    deviation_m: float  # the largest difference from torch that the check found
+    deviation_m: float  # the largest difference from torch that the check found, for a pose within 1 m
     example: Mapping[str, np.ndarray]  # inputs by name: one standing person
 
 
@@ -72,7 +72,8 @@ def export_onnx(checkpoint_path: Path | str, onnx_path: Path | str) -> Export:
 
     Raises:
         InputError: the checkpoint cannot be read, `onnx_path` does not end in .onnx, the exported network deviates from
-            torch by more than LARGEST_DEVIATION_M, or the disk is full.
+            torch by more than LARGEST_DEVIATION_M (of a coordinate beyond 1 m: by more than that share of it), or the
+            disk is full.
     """
     if Path(onnx_path).suffix != ".onnx":
         raise InputError(f"{onnx_path}: is no name for an ONNX file; expected one that ends in .onnx.")
@@ -168,5 +169,6 @@ def _deviation_m(content: bytes, network: nn.Module, checkpoint: Checkpoint) -> 
             ]
         )
         expected_m = predict(network, keypoints_BJ2.astype(np.float32), checkpoint.skeleton)
-        deviations_m.append(np.abs(pose_m - expected_m).max())
+        # float32 is as fine as the number is small, and a badly trained network's poses may be tens of metres large.
+        deviations_m.append(np.abs(pose_m - expected_m).max() / max(1, np.abs(expected_m).max()))
     return float(np.max(deviations_m))  # NaN if any is

@@ -132,6 +132,12 @@ class Evaluate(Section):
     batch: Count
 
 
+class Visualize(Section):
+    seconds: Annotated[float, Field(gt=0, le=600)]
+    fps: Annotated[float, Field(gt=0, le=50)]
+    serial: Annotated[str, Field(min_length=1)]
+
+
 class Tracking(Section):
     mlflow: bool
     experiment: Annotated[str, Field(min_length=1)]
@@ -154,6 +160,7 @@ class Params(Section):
     warmup: Warmup
     weak: Weak
     evaluate: Evaluate
+    visualize: Visualize
     tracking: Tracking
     runtime: Runtime
 
@@ -209,6 +216,7 @@ STAGE_PARAMS = {
     ),
     # Of the training's parameters the evaluation only needs to know which published row they correspond to.
     "evaluate": ("data", "detections.source", "model", "warmup.epochs", "weak", "evaluate", "runtime"),
+    "visualize": ("visualize",),
 }
 
 

@@ -6,6 +6,7 @@ says so and the work goes on.
 """
 
 import gc
+import json
 import logging
 import os
 import re
@@ -16,7 +17,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,12 +139,12 @@ class _MlflowTracker:
 
         logged = self._client.create_logged_model(self._experiment_id, onnx_path.stem, self._run_id)
         with tempfile.TemporaryDirectory() as folder:
-            metadata = _save_model(onnx_path, example, Path(folder, "model"), logged, self._run_id)
+            about = _save_model(onnx_path, example, Path(folder, "model"), logged, self._run_id)
             self._client.log_model_artifacts(logged.model_id, f"{folder}/model")
         self._client.finalize_logged_model(logged.model_id, "READY")
         self._client.log_outputs(self._run_id, [LoggedModelOutput(logged.model_id, step=0)])
         try:
-            self._register(logged, metadata)
+            self._register(logged, about)
         except Exception as error:
             print(
                 f"{self._stage}: MLflow at {self._shown_uri} keeps the model but did not register it "
@@ -161,9 +162,11 @@ class _MlflowTracker:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        self._client.create_model_version(
+        version = self._client.create_model_version(
             name, logged.artifact_location, self._run_id, tags, await_creation_for=0, model_id=logged.model_id
         )
+        link = json.dumps([{"name": name, "version": version.version}])  # how MLflow's page finds it from the model
+        self._client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": link})
 
     @property
     def _shown_uri(self) -> str:
@@ -248,7 +251,7 @@ def _save_model(
         return Schema(specs)
 
     model = onnx.load(onnx_path)
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    about = {entry.key: entry.value for entry in model.metadata_props}
     mlflow.onnx.save_model(
         model,
         folder,
@@ -256,16 +259,16 @@ def _save_model(
             artifact_path=logged.artifact_location,
             model_uuid=logged.model_id,
             run_id=run_id,
-            metadata=metadata,
+            metadata=about,
             model_id=logged.model_id,
         ),
         signature=ModelSignature(schema(model.graph.input), schema(model.graph.output)),
         input_example=dict(example),
-        pip_requirements=[f"{package}=={version(package)}" for package in _NEEDED_TO_SERVE],
+        pip_requirements=[f"{package}=={metadata.version(package)}" for package in _NEEDED_TO_SERVE],
         onnx_execution_providers=["CPUExecutionProvider"],  # MLflow would ask for CUDA, and warn of its absence
         save_as_external_data=False,
     )
-    return metadata
+    return about
 
 
 def _entities(kind: str, values: dict[str, Any], longest: int) -> list[Any]:

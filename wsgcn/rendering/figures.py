@@ -177,4 +177,5 @@ def _mark_percentiles(axes: Axes, values: np.ndarray, end: float) -> None:
             ha="right" if towards < 0 else "left",
             va="top",
             fontsize=9,
+            bbox={"facecolor": palette.PAGE, "edgecolor": "none", "alpha": 0.8, "pad": 1},
         )

@@ -98,9 +98,10 @@ def predicted_sequence(
     upright = upright_from_camera(rotation)
     truth_m = predictions.truth_m(subject, take, serial) @ upright.T
     lift_m = lift_to_floor(truth_m)
+    data = f"{predictions.attributes.get('data', predictions.path.name)}, camera {serial}"
     return PoseSequence(
         title=f"{subject} {take}",
-        data=f"{predictions.attributes.get('data', predictions.path.name)}, camera {serial}",
+        data=data if detections is not None else f"{data} taken for level",
         skeleton=skeleton,
         fps=FPS,
         predicted_m=predicted_m @ upright.T + lift_m,

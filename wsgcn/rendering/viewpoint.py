@@ -75,7 +75,7 @@ class Window:
         """The window (left, top, width, height) in which all points (..., 2: right, up) stand as large as possible."""
         left, top, width, height = box_px
         points = points.reshape(-1, 2)
-        low, high = np.fmin.reduce(points), np.fmax.reduce(points)
+        low, high = (np.nan_to_num(end) for end in (np.fmin.reduce(points), np.fmax.reduce(points)))
         extent = np.maximum(high - low, 1e-6)
         scale = float(((1 - 2 * margin) * np.array([width, height]) / extent).min())
         x, y = (low + high) / 2

@@ -1,0 +1,27 @@
+"""Stage visualize: clips and figures of the run."""
+
+from pathlib import Path
+
+from wsgcn.params import Params
+from wsgcn.rendering.pictures import PicturePaths, make_pictures
+from wsgcn.stage import run_stage
+from wsgcn.trackers import Tracker
+
+PATHS = PicturePaths(
+    predictions=Path("data/predictions.h5"),
+    detections=Path("data/detections.h5"),
+    warmup=Path("metrics/warmup.csv"),
+    weak=Path("metrics/weak.csv"),
+    report=Path("metrics/evaluation.json"),
+    folder=Path("pictures"),
+)
+
+
+def main(params: Params, tracker: Tracker) -> None:
+    clips = params.visualize
+    make_pictures(PATHS, seconds=clips.seconds, fps=clips.fps, serial=clips.serial)
+    tracker.log_artifact(PATHS.folder)
+
+
+if __name__ == "__main__":
+    run_stage(main, "visualize")

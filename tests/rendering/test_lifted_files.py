@@ -1,0 +1,130 @@
+import json
+
+import h5py
+import numpy as np
+import pytest
+
+from wsgcn.errors import InputError
+from wsgcn.lifted import Lifted
+from wsgcn.rendering.lifted_files import is_lifted
+from wsgcn.rendering.sources import read_sequences
+from wsgcn.skeleton import H36M16
+from wsgcn.writers import h5, npz
+
+MISSING = 3
+
+
+def lifted(fps=30.0, person="7"):
+    """Six frames of a person who stands on its feet, 0.9 m below the hip; frame 3 is missing."""
+    pose_m = np.zeros((6, 16, 3), np.float32)
+    for joint, y in {"Head": -0.7, "Thorax": -0.5, "LFoot": 0.9, "RFoot": 0.9}.items():
+        pose_m[:, H36M16.joints.index(joint), 1] = y
+    pose_m[:, H36M16.joints.index("LWrist")] = (0.4, -0.2, 0.3)
+    pose_m[MISSING] = np.nan
+    return Lifted(
+        frames=np.arange(6),
+        pose_m=pose_m,
+        root_m=None,
+        missing=np.arange(6) == MISSING,
+        interpolated=np.zeros((6, 16), bool),
+        substituted=np.zeros((6, 16), bool),
+        keypoints_px=(pose_m[..., :2] * 100 + 500).astype(np.float32),
+        person=person,
+        skeleton=H36M16,
+        names=None,
+        about={"source": "me.json", "fps": fps},
+    )
+
+
+@pytest.fixture(params=[npz, h5], ids=["npz", "h5"])
+def path(request, tmp_path):
+    path = tmp_path / f"me.{request.param.__name__.split('.')[-1]}"
+    request.param.write(lifted(), path)
+    return path
+
+
+def test_lifted_poses_are_read_upright_and_on_the_floor(path):
+    [sequence] = read_sequences(path)
+    assert (sequence.title, sequence.data, sequence.fps) == ("person 7", "me.json, camera taken for level", 30)
+    assert sequence.skeleton == H36M16
+    assert sequence.truth_m is None
+    assert sequence.mpjpe_mm is None
+    place_m = sequence.predicted_m[0]
+    assert place_m[H36M16.joints.index("Head")] == pytest.approx([0, 0, 1.6])
+    assert place_m[H36M16.joints.index("LFoot")] == pytest.approx([0, 0, 0])
+    assert place_m[H36M16.joints.index("LWrist")] == pytest.approx([0.4, 0.3, 1.1]), "z of the camera is away"
+    assert sequence.keypoints_px[0, H36M16.joints.index("Head")] == pytest.approx([500, 430])
+
+
+def test_a_missing_frame_stays_missing(path):
+    [sequence] = read_sequences(path)
+    assert np.isnan(sequence.predicted_m).all((1, 2)).tolist() == [index == MISSING for index in range(6)]
+
+
+def test_an_unknown_frame_rate_is_said_to_be_assumed(tmp_path):
+    npz.write(lifted(fps=None), tmp_path / "me.npz")
+    [sequence] = read_sequences(tmp_path / "me.npz")
+    assert (sequence.fps, sequence.data) == (25, "me.json, camera taken for level, 25 frames a second assumed")
+
+
+def test_several_people_are_several_sequences(tmp_path):
+    with h5.create(tmp_path / "all.h5", lifted().metadata) as writer:
+        for person in ("1", "S9/Eating/54138969"):
+            writer.add(person, lifted(), {})
+    assert [sequence.title for sequence in read_sequences(tmp_path / "all.h5")] == [
+        "person 1",
+        "person S9/Eating/54138969",
+    ]
+
+
+def test_a_lifted_file_has_no_subjects_to_choose_from(path):
+    with pytest.raises(InputError, match="holds lifted poses, which have no subjects"):
+        next(read_sequences(path, subject="S9"))
+
+
+def test_predictions_are_not_taken_for_lifted_poses(predictions_path, tmp_path):
+    assert not is_lifted(predictions_path)
+    assert not is_lifted(tmp_path / "nowhere.h5")
+
+
+def broken(tmp_path, **changes):
+    npz.write(lifted(), tmp_path / "me.npz")
+    with np.load(tmp_path / "me.npz") as archive:
+        arrays = {name: archive[name] for name in archive.files} | changes
+    np.savez(tmp_path / "me.npz", **{name: values for name, values in arrays.items() if values is not None})
+    return tmp_path / "me.npz"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pose_m": np.zeros((6, 15, 3))}, r"pose_m is \(6, 15, 3\) float64, expected \(frames, 16, 3\) floats"),
+        ({"pose_m": None}, "has no pose_m"),
+        ({"keypoints_px": np.zeros((5, 16, 2))}, "has 6 poses, but 5 frames of keypoints"),
+        ({"metadata": None}, "is not an output of `wsgcn lift`"),
+        ({"metadata": np.array("{")}, "is not a readable npz"),
+        ({"metadata": np.array("[1]")}, "is not an output of `wsgcn lift`"),
+        ({"metadata": np.array(json.dumps({"format": "wsgcn lifted pose 1", "joints": ["Nose"]}))}, "the joints Nose"),
+        ({"pose_m": np.array([{}], dtype=object)}, "is not a readable npz"),
+    ],
+)
+def test_a_damaged_npz_is_one_sentence_naming_the_file(tmp_path, changes, message):
+    with pytest.raises(InputError, match=rf"me\.npz: .*{message}"):
+        next(read_sequences(broken(tmp_path, **changes)))
+
+
+def test_a_truncated_or_missing_npz_is_one_sentence_naming_the_file(tmp_path):
+    npz.write(lifted(), tmp_path / "me.npz")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "me.npz").read_bytes()[:500])
+    with pytest.raises(InputError, match=r"cut\.npz: is not a readable npz"):
+        next(read_sequences(tmp_path / "cut.npz"))
+    with pytest.raises(InputError, match=r"nowhere\.npz: not found"):
+        next(read_sequences(tmp_path / "nowhere.npz"))
+
+
+def test_an_h5_without_poses_of_the_right_shape_is_one_sentence_naming_the_file(tmp_path):
+    h5.write(lifted(), tmp_path / "me.h5")
+    with h5py.File(tmp_path / "me.h5", "a") as file:
+        del file["7/keypoints_px"]
+    with pytest.raises(InputError, match=r"me\.h5: has no keypoints_px"):
+        next(read_sequences(tmp_path / "me.h5"))

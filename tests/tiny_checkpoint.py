@@ -1,0 +1,46 @@
+"""Checkpoints for tests that need a network but no training."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.tiny import tiny_params
+from wsgcn.checkpoint import Checkpoint, Chosen
+from wsgcn.model.network import build_network
+from wsgcn.skeleton import SKELETONS
+
+
+def write_tiny_checkpoint(path: Path, **changes: Any) -> Checkpoint:
+    """Write a checkpoint as stage weak would, of a network in which every weight counts; returns it.
+
+    Args:
+        changes: of the parameters, as `tiny_params` takes them.
+    """
+    params = tiny_params(**changes)
+    skeleton = SKELETONS[params.data.skeleton]
+    network = build_network(skeleton, params.model, seed=0)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in network.parameters():  # the non-local layers start as the identity
+            weight += 0.1 * (weight.std() or 1) * torch.randn(weight.shape, generator=generator)
+        for name, statistic in network.named_buffers():
+            if name.endswith("running_mean"):
+                statistic += 0.1 * torch.randn(statistic.shape, generator=generator)
+            elif name.endswith("running_var"):
+                statistic *= 1 + torch.rand(statistic.shape, generator=generator)
+    weights = network.state_dict()
+    checkpoint = Checkpoint(
+        model=params.model,
+        skeleton=skeleton,
+        source="gt",
+        params=params.used_by("weak"),
+        weights=weights,
+        optimiser={},
+        epoch=2,
+        step=1234,
+        chosen=Chosen(epoch=2, by="last", validation_mpjpe_mm=None),
+        chosen_weights=weights,
+    )
+    checkpoint.save(path)
+    return checkpoint

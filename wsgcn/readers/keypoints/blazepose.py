@@ -1,0 +1,83 @@
+"""BlazePose's 33 landmarks (MediaPipe), as JSON or as an array (T, 33, 4).
+
+JSON: a list with one entry a frame. An entry is the frame's 33 landmarks {x, y, visibility} (z is not read), null or []
+where nobody is seen, or a list of people, each with 33 landmarks; it may stand under `pose_landmarks`. An array has x,
+y, z, visibility in its last axis, and NaN or visibility 0 where nobody is seen.
+
+The coordinates are MediaPipe's own, parts of the picture's width and height, or pixels: a person whose landmarks all
+lie within 4 of the origin is not one in pixels. Frames are counted from 0. A visibility that is not there counts as 1.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsgcn.errors import InputError
+from wsgcn.readers.joint_orders import BLAZEPOSE_33, JointOrder
+from wsgcn.readers.keypoints.base import Instance, Timeline, Track, Tracks, joint_order, split_triples, tracks_of
+
+FORMAT = "blazepose"
+_LARGEST_NORMALISED = 4.0
+
+
+def matches(tree: Any) -> bool:
+    """Whether it is a list of frames, the first with somebody in it having 33 landmarks."""
+    if not isinstance(tree, list):
+        return False
+    return any(_is_person(person) for entry in tree for person in (_people(entry) or [])[:1])
+
+
+def matches_array(array: np.ndarray) -> bool:
+    return array.ndim == 3 and array.shape[1:] == (len(BLAZEPOSE_33.joints), 4)
+
+
+def read(path: Path, tree: Any, order: JointOrder | None) -> Tracks:
+    """Raises InputError: an entry is not of this form, or nobody is in any frame."""
+    order = joint_order(path, len(BLAZEPOSE_33.joints), order, (BLAZEPOSE_33,))
+    instances = []
+    for frame, entry in enumerate(tree if isinstance(tree, list) else []):
+        people = _people(entry)
+        if people is None or not all(_is_person(person) for person in people):
+            raise InputError(f"{path}: frame {frame} has no 33 landmarks {{x, y, visibility}}, expected BlazePose's.")
+        instances += [_instance(frame, person) for person in people]
+    tracks = tracks_of(path, instances, order, Timeline(range(len(tree))))
+    return Tracks(path, FORMAT, order, tuple(_with_unit(track) for track in tracks))
+
+
+def read_array(path: Path, array: np.ndarray, order: JointOrder | None) -> Tracks:
+    """(T, 33, 4) of x, y, z, visibility. Raises InputError: another order is named."""
+    order = joint_order(path, array.shape[1], order, (BLAZEPOSE_33,))
+    points, scores = split_triples(array[..., [0, 1, 3]])
+    return Tracks(path, FORMAT, order, (_with_unit(Track("1", np.arange(len(array)), points, scores)),))
+
+
+def _people(entry: Any) -> list[Any] | None:
+    """The people of a frame; None if it is of another form."""
+    if isinstance(entry, dict):
+        entry = entry.get("pose_landmarks", ...)
+    if entry is None or entry == []:
+        return []
+    if not isinstance(entry, list):
+        return None
+    return [entry] if isinstance(entry[0], dict) else [person for person in entry if person]
+
+
+def _is_person(person: Any) -> bool:
+    return (
+        isinstance(person, list)
+        and len(person) == len(BLAZEPOSE_33.joints)
+        and all(isinstance(landmark, dict) and "x" in landmark and "y" in landmark for landmark in person)
+    )
+
+
+def _instance(frame: int, person: list[dict[str, Any]]) -> Instance:
+    triples = [(landmark["x"], landmark["y"], landmark.get("visibility", 1)) for landmark in person]
+    scores = [score for _, _, score in triples if isinstance(score, int | float)]
+    return Instance(frame, triples, sum(scores) / max(len(scores), 1))
+
+
+def _with_unit(track: Track) -> Track:
+    extent = np.nanmax(np.abs(track.keypoints), initial=0)
+    is_normalised = bool(extent <= _LARGEST_NORMALISED)
+    return Track(track.person, track.frames, track.keypoints, track.scores, normalised=is_normalised)

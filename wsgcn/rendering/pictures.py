@@ -1,0 +1,122 @@
+"""All pictures of a run: four clips, and the figures of its training and its errors."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsgcn import metrics
+from wsgcn.errors import InputError
+from wsgcn.progress import track
+from wsgcn.rendering.animation import write_clip
+from wsgcn.rendering.figures import Curves, plot_actions, plot_errors, plot_losses
+from wsgcn.rendering.sequences import predicted_sequence
+from wsgcn.rendering.sheet import SequenceKey, choose_poses, write_sheet
+from wsgcn.store import Detections, Predictions
+
+# The four that the published README shows.
+CLIP_SUBJECT = "S11"
+CLIP_TAKES = ("Eating", "Photo", "SittingDown", "Walking")
+
+
+@dataclass(frozen=True)
+class PicturePaths:
+    """Where the pictures come from, and the folder that they go to."""
+
+    predictions: Path
+    detections: Path
+    warmup: Path
+    weak: Path
+    report: Path
+    folder: Path
+
+
+def make_pictures(paths: PicturePaths, *, seconds: float, fps: float, serial: str) -> None:
+    """Stage visualize: write the clips <subject>_<take>.gif, losses.png, actions.png, errors.png and poses.png.
+
+    A clip whose take or camera is not among the predictions is left out, and one line says so.
+
+    Args:
+        seconds: length of a clip at most, from the take's start.
+        fps: frames a second of the clips.
+        serial: the camera of the clips.
+
+    Raises:
+        InputError: a file is missing or not what it should be, or `seconds` or `fps` is out of range.
+    """
+    report = _read_report(paths.report)
+    warmup, weak = read_curves(paths.warmup), read_curves(paths.weak)
+    data, folder = str(report["data"]), paths.folder
+    with Predictions(paths.predictions) as predictions, Detections(paths.detections) as detections:
+        mpjpe_mm, p_mpjpe_mm = _frame_errors(predictions)
+        for take in CLIP_TAKES:
+            if (CLIP_SUBJECT, take, serial) not in mpjpe_mm:
+                print(f"{CLIP_SUBJECT} {take}, camera {serial}: not in {paths.predictions}; its clip is left out.")
+                continue
+            sequence = predicted_sequence(predictions, detections, CLIP_SUBJECT, take, serial)
+            write_clip(folder / f"{CLIP_SUBJECT}_{take}.gif", sequence, seconds=seconds, fps=fps)
+        write_sheet(
+            folder / "poses.png",
+            choose_poses(mpjpe_mm),
+            lambda key: predicted_sequence(predictions, detections, *key),
+            data,
+        )
+    plot_losses(folder / "losses.png", warmup, weak, data)
+    means = {metric: report[metric]["action_mean"] for metric in ("mpjpe_mm", "p_mpjpe_mm")}
+    plot_actions(folder / "actions.png", report["actions"], means, data)
+    plot_errors(folder / "errors.png", _all(mpjpe_mm), _all(p_mpjpe_mm), data)
+
+
+def _frame_errors(predictions: Predictions) -> tuple[dict[SequenceKey, np.ndarray], dict[SequenceKey, np.ndarray]]:
+    """MPJPE and P-MPJPE (T,) of every sequence, mm."""
+    keys = [
+        (subject, take, serial)
+        for subject in predictions.subjects
+        for take in predictions.takes(subject)
+        for serial in predictions.serials(subject, take)
+    ]
+    mpjpe_mm, p_mpjpe_mm = {}, {}
+    for key in track(keys, "errors", len(keys), "sequences"):
+        predicted, truth = predictions.predicted_m(*key), predictions.truth_m(*key)
+        if len(truth):
+            mpjpe_mm[key], p_mpjpe_mm[key] = metrics.mpjpe_mm(predicted, truth), metrics.p_mpjpe_mm(predicted, truth)
+    if not mpjpe_mm:
+        raise InputError(f"{predictions.path}: holds no frames; expected the predictions of stage evaluate.")
+    return mpjpe_mm, p_mpjpe_mm
+
+
+def _all(by_sequence: dict[SequenceKey, np.ndarray]) -> np.ndarray:
+    return np.concatenate(list(by_sequence.values()))
+
+
+def read_curves(path: Path | str) -> Curves:
+    """The columns of metrics/<stage>.csv as float arrays, NaN where a cell is empty.
+
+    Raises:
+        InputError: the file is missing, or is not such a table.
+    """
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+            header = rows[0].keys() if rows else ["epoch"]
+        return {name: np.array([float("nan" if row[name] == "" else row[name]) for row in rows]) for name in header}
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; `dvc repro` makes it.") from None
+    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not a table of numbers with a header ({error}).") from error
+
+
+def _read_report(path: Path | str) -> dict[str, Any]:
+    try:
+        report = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; `dvc repro` makes it.") from None
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error}).") from error
+    missing = [key for key in ("data", "mpjpe_mm", "p_mpjpe_mm", "actions") if key not in report]
+    if missing:
+        raise InputError(f"{path}: has no {', '.join(missing)}; expected the report of stage evaluate.")
+    return report

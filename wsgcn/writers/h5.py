@@ -1,0 +1,115 @@
+"""HDF5: a group a person with the arrays of `wsgcn.lifted.Rows`; the metadata are attributes of the file.
+
+    /<person>/frames, pose_m, missing, interpolated, substituted, keypoints_px; root_m with intrinsics; picture names
+
+A name with slashes, such as S9/Eating/54138969, is a group in groups. What differs between people, such as the size of
+the picture, is an attribute of the group.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from wsgcn.errors import InputError
+from wsgcn.files import atomic_path
+from wsgcn.lifted import FORMAT, Lifted, Rows, about_of
+from wsgcn.skeleton import SKELETONS
+
+_CHUNK_FRAMES = 1024
+
+
+class H5Writer:
+    """Such a file under construction, written piece by piece; see `create`."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self._file = file
+
+    def add(self, person: str, rows: Rows, about: Mapping[str, Any], names: Sequence[str] | None = None) -> None:
+        """Append the next frames of a person; `names` of the pictures with the first ones."""
+        is_new = person not in self._file
+        group = self._file.require_group(person)
+        if is_new:
+            _set_attributes(group, about)
+            if names is not None:
+                group.create_dataset("names", data=list(names), dtype=h5py.string_dtype())
+        for field in fields(Rows):
+            values = getattr(rows, field.name)
+            if values is None:
+                continue
+            if is_new:
+                group.create_dataset(
+                    field.name,
+                    data=values,
+                    maxshape=(None, *values.shape[1:]),
+                    chunks=(min(_CHUNK_FRAMES, max(len(rows), 1)), *values.shape[1:]),
+                )
+            else:
+                dataset = group[field.name]
+                dataset.resize(len(dataset) + len(values), axis=0)
+                dataset[-len(values) :] = values
+
+
+@contextmanager
+def create(path: Path, metadata: Mapping[str, Any]) -> Iterator[H5Writer]:
+    """Write such a file; it appears when the block ends well. Raises InputError: it cannot be written."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+        _set_attributes(file, metadata)
+        yield H5Writer(file)
+
+
+def write(lifted: Lifted, path: Path) -> None:
+    """Raises InputError: the file cannot be written."""
+    with create(path, lifted.metadata) as writer:
+        writer.add(lifted.person, lifted, {}, lifted.names)
+
+
+def read(path: Path) -> Iterator[Lifted]:
+    """The people that such a file holds, one after the other.
+
+    Raises:
+        InputError: the file is missing, damaged, or not one of lifted poses.
+    """
+    try:
+        file = h5py.File(path, "r")
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found.") from None
+    except OSError as error:
+        raise InputError(f"{path}: is not a readable HDF5 file ({' '.join(str(error).split())}).") from error
+    with file:
+        metadata = _attributes(file)
+        if metadata.get("format") != FORMAT:
+            raise InputError(f"{path}: holds {', '.join(file) or 'nothing'}, expected the output of `wsgcn lift`.")
+        for person in _people(file):
+            group = file[person]
+            rows: dict[str, Any] = {
+                field.name: group[field.name][()] if field.name in group else None for field in fields(Rows)
+            }
+            yield Lifted(
+                person=person,
+                skeleton=SKELETONS[metadata["skeleton"]],
+                names=tuple(group["names"].asstr()[()]) if "names" in group else None,
+                about=about_of(metadata) | _attributes(group),
+                **rows,
+            )
+
+
+def _people(group: h5py.Group, name: str = "") -> Iterator[str]:
+    if "pose_m" in group:
+        yield name
+        return
+    for child in group:
+        yield from _people(group[child], f"{name}/{child}".lstrip("/"))
+
+
+def _attributes(group: h5py.Group) -> dict[str, Any]:
+    return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in group.attrs.items()}
+
+
+def _set_attributes(target: h5py.Group, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        if value is not None:
+            target.attrs[name] = value

@@ -1,0 +1,66 @@
+"""npz: the arrays of `wsgcn.lifted.Lifted` under their names, and `metadata`, a string of JSON.
+
+`numpy.load(path)` reads it; nothing in it is pickled.
+"""
+
+import json
+import zipfile
+import zlib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsgcn.errors import InputError
+from wsgcn.files import atomic_path
+from wsgcn.lifted import FORMAT, Lifted, Rows, about_of
+from wsgcn.skeleton import SKELETONS
+
+
+def write(lifted: Lifted, path: Path) -> None:
+    """Raises InputError: the file cannot be written."""
+    arrays = {
+        "frames": lifted.frames,
+        "pose_m": lifted.pose_m,
+        "missing": lifted.missing,
+        "interpolated": lifted.interpolated,
+        "substituted": lifted.substituted,
+        "keypoints_px": lifted.keypoints_px,
+        "joints": np.array(lifted.skeleton.joints),
+        "parents": np.array(lifted.skeleton.parents),
+        "metadata": np.array(json.dumps(lifted.metadata)),
+    }
+    if lifted.root_m is not None:
+        arrays["root_m"] = lifted.root_m
+    if lifted.names is not None:
+        arrays["names"] = np.array(lifted.names)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
+
+
+def read(path: Path) -> Lifted:
+    """The clip that such a file holds.
+
+    Raises:
+        InputError: the file is missing, damaged, or not one of lifted poses.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found.") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f"{path}: is not a readable npz file, truncated or damaged ({error}).") from error
+    metadata = json.loads(str(arrays["metadata"])) if "metadata" in arrays else {}
+    if metadata.get("format") != FORMAT:
+        raise InputError(f"{path}: holds {', '.join(arrays) or 'nothing'}, expected the output of `wsgcn lift`.")
+    names = arrays.get("names")
+    rows: dict[str, Any] = {field.name: arrays.get(field.name) for field in fields(Rows)}
+    return Lifted(
+        person=metadata["person"],
+        skeleton=SKELETONS[metadata["skeleton"]],
+        names=None if names is None else tuple(names.tolist()),
+        about=about_of(metadata),
+        **rows,
+    )

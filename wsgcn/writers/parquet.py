@@ -1,0 +1,63 @@
+"""Parquet: a row a person and frame, written in batches.
+
+Columns: person, frame, missing, interpolated and substituted (J booleans each), pose_m (3 J numbers, x, y, z of each
+joint, null where missing), and with intrinsics root_m (3 numbers). The file's metadata hold, under `wsgcn`, JSON.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wsgcn.files import atomic_path
+from wsgcn.lifted import Rows
+
+
+class ParquetWriter:
+    """Such a file under construction; see `create`."""
+
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+        self._writer, self._schema = writer, schema
+
+    def add(self, person: str, rows: Rows, about: Mapping[str, Any]) -> None:
+        """Append the next frames of a person, as a row group."""
+        columns = [
+            pa.array([person] * len(rows), pa.string()),
+            pa.array(rows.frames),
+            pa.array(rows.missing),
+            _lists(rows.interpolated),
+            _lists(rows.substituted),
+            _lists(rows.pose_m.reshape(len(rows), -1), rows.missing),
+        ]
+        if rows.root_m is not None:
+            columns.append(_lists(rows.root_m, np.isnan(rows.root_m).any(-1)))
+        self._writer.write_table(pa.table(columns, schema=self._schema))
+
+
+@contextmanager
+def create(path: Path, metadata: Mapping[str, Any], joints: int, *, is_absolute: bool) -> Iterator[ParquetWriter]:
+    """Write such a file; it appears when the block ends well. Raises InputError: it cannot be written."""
+    fields = [
+        ("person", pa.string()),
+        ("frame", pa.int64()),
+        ("missing", pa.bool_()),
+        ("interpolated", pa.list_(pa.bool_(), joints)),
+        ("substituted", pa.list_(pa.bool_(), joints)),
+        ("pose_m", pa.list_(pa.float32(), 3 * joints)),
+    ]
+    fields += [("root_m", pa.list_(pa.float32(), 3))] if is_absolute else []
+    schema = pa.schema(fields, metadata={"wsgcn": json.dumps(metadata)})
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        yield ParquetWriter(writer, schema)
+
+
+def _lists(values_TN: np.ndarray, null_T: np.ndarray | None = None) -> pa.Array:
+    """A list of N values a row."""
+    flat = pa.array(values_TN.reshape(-1))
+    mask = None if null_T is None else pa.array(null_T)
+    return pa.FixedSizeListArray.from_arrays(flat, values_TN.shape[1], mask=mask)
