@@ -19,7 +19,8 @@ COUNTED = ("data", "frames", "joints", "root_counted", "skeleton", "detections",
 def main() -> int:
     committed = json.loads(subprocess.run(["git", "show", f"HEAD:{PATH}"], capture_output=True, check=True).stdout)
     measured = json.loads(Path(PATH).read_text(encoding="utf-8"))
-    wrong = [f"{key}: {committed[key]!r} is now {measured[key]!r}" for key in COUNTED if committed[key] != measured[key]]
+    changed = [key for key in COUNTED if committed[key] != measured[key]]
+    wrong = [f"{key}: {committed[key]!r} is now {measured[key]!r}" for key in changed]
     for metric in ("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm"):
         for mean, before in committed[metric].items():
             after = measured[metric][mean]

@@ -9,7 +9,7 @@ import torch
 
 from tests.tiny import ROOT
 from tests.tiny_checkpoint import write_tiny_checkpoint
-from wsgcn.camera import normalise_screen
+from wsgcn.camera import screen_units
 from wsgcn.checkpoint_info import file_sha256
 from wsgcn.errors import InputError
 from wsgcn.evaluation import predict
@@ -47,7 +47,7 @@ def assert_like_torch(checkpoint, export):
         keypoints_px = people(export, batch, width_px, height_px)
         size_px = np.array([[width_px, height_px]], dtype=np.float32)
         [pose_m] = session.run(None, {"keypoints_px": keypoints_px, "size_px": size_px})
-        keypoints_BJ2 = normalise_screen(keypoints_px.astype(float), width_px, height_px).astype(np.float32)
+        keypoints_BJ2 = screen_units(keypoints_px.astype(float), (width_px, height_px)).astype(np.float32)
         expected_m = predict(checkpoint.network(), keypoints_BJ2, checkpoint.skeleton)
         assert pose_m.shape == (batch, len(checkpoint.skeleton.joints), 3)
         np.testing.assert_allclose(pose_m, expected_m, rtol=0, atol=1e-5)

@@ -14,13 +14,13 @@ from tests.readers import test_keypoints_mmpose as mmpose
 from tests.readers import test_keypoints_openpose as openpose
 from tests.tiny import write_tiny_capture
 from tests.tiny_checkpoint import write_tiny_checkpoint
-from wsgcn.camera import normalise_screen, project
+from wsgcn.camera import normalise_screen, project, screen_units
 from wsgcn.checkpoint_info import file_sha256
 from wsgcn.dataset import normalised_keypoints
 from wsgcn.errors import InputError
 from wsgcn.evaluation import predict
 from wsgcn.human36m_cameras import human36m_cameras
-from wsgcn.lifting import Lifter, Options, screen_units
+from wsgcn.lifting import Lifter, Options
 from wsgcn.readers.keypoints.formats import open_keypoints
 from wsgcn.skeleton import H36M16, H36M17
 from wsgcn.store import Detections

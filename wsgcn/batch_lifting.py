@@ -105,7 +105,7 @@ def _create(target: Path, lifter: Lifter, about: dict[str, Any], is_absolute: bo
     content = metadata(lifter.skeleton, about, is_absolute=is_absolute)
     if target.suffix.lower() == ".h5":
         return h5.create(target, content)
-    return parquet.create(target, content, len(lifter.skeleton.joints), is_absolute=is_absolute)
+    return parquet.create(target, content, is_absolute=is_absolute)
 
 
 def _total(file: ParquetFile | DetectionsFile) -> int:

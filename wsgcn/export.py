@@ -1,7 +1,8 @@
 """ONNX export: the network of a checkpoint as one file that runs without this project, and without torch.
 
 The graph takes what a detector gives and returns what a user wants: pixels in, metres out. Normalisation and the
-subtraction of the root are inside, because a division by the wrong side of the picture looks like a poor network. Its
+subtraction of the root are inside, because a division by the wrong side of the picture looks like a poor network; it is
+`wsgcn.camera.screen_units`, as in `wsgcn lift`. Its
 inputs and output, B >= 1 poses at a time:
 
     keypoints_px (B, J, 2) float32: pixels, x right, y down, in the order of the metadata's `joints`
@@ -22,7 +23,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from wsgcn.camera import normalise_screen
+from wsgcn.camera import screen_units
 from wsgcn.checkpoint import NORMALISATION, Checkpoint, load_checkpoint
 from wsgcn.checkpoint_info import describe_network, file_sha256
 from wsgcn.errors import InputError
@@ -106,8 +107,8 @@ class _PixelsToMetres(nn.Module):
 
     def forward(self, keypoints_px_BJ2: Tensor, size_px_B2: Tensor) -> Tensor:
         size_px_B12 = size_px_B2[:, None]
-        # x / w * 2 - 1 and y / w * 2 - h / w, with the picture's centre taken off first.
-        pose_BJ3 = self.network((2 * keypoints_px_BJ2 - size_px_B12) / size_px_B12[..., :1])
+        # `wsgcn.camera.screen_units`
+        pose_BJ3 = self.network((2 * keypoints_px_BJ2 - size_px_B12) / size_px_B12.amax(-1, keepdim=True))
         return pose_BJ3 - pose_BJ3[:, :1]
 
 
@@ -136,7 +137,7 @@ def _metadata(checkpoint: Checkpoint, checkpoint_sha256: str) -> dict[str, str]:
         "skeleton": checkpoint.skeleton.name,
         "units": "keypoints_px and size_px: pixels; pose_m: metres",
         "frame": "camera axes (x right, y down, z forward), relative to joint 0 (Hip)",
-        "normalisation": f"inside the graph ({NORMALISATION})",
+        "normalisation": f"inside the graph ({NORMALISATION}; h in place of w where the picture is higher than wide)",
         "source": checkpoint.source,
         "network": describe_network(checkpoint.model),
         "epoch": str(checkpoint.chosen.epoch),
@@ -160,11 +161,11 @@ def _deviation_m(content: bytes, network: nn.Module, checkpoint: Checkpoint) -> 
     for batch in (1, 50):
         size_px = rng.integers(480, 3840, (batch, 1, 2))
         moved_px = standing_px - standing_size_px / 2 + rng.normal(0, 30, (batch, *standing_px.shape[1:]))
-        keypoints_px = (moved_px * size_px[..., :1] / 1000 + size_px / 2).astype(np.float32)
+        keypoints_px = (moved_px * size_px.max(-1, keepdims=True) / 1000 + size_px / 2).astype(np.float32)
         [pose_m] = session.run(None, {"keypoints_px": keypoints_px, "size_px": size_px[:, 0].astype(np.float32)})
         keypoints_BJ2 = np.stack(
             [
-                normalise_screen(pose_px.astype(float), *size[0])
+                screen_units(pose_px.astype(float), (size[0, 0], size[0, 1]))
                 for pose_px, size in zip(keypoints_px, size_px, strict=True)
             ]
         )

@@ -51,7 +51,12 @@ def _from_matrix(matrix: np.ndarray, origin: str) -> np.ndarray:
     if matrix.shape != (3, 3) or matrix.dtype.kind not in "fiu":
         raise InputError(f"{origin}: has the shape {matrix.shape}, expected a 3x3 matrix of numbers.")
     focal = abs(matrix[0, 0])
-    if not np.allclose(matrix[2], (0, 0, 1)) or not np.allclose(matrix[[0, 1], [1, 0]], 0, atol=0.01 * focal):
+    is_finite = np.isfinite(matrix).all()
+    if (
+        not is_finite
+        or not np.allclose(matrix[2], (0, 0, 1))
+        or not np.allclose(matrix[[0, 1], [1, 0]], 0, atol=0.01 * focal)
+    ):
         raise InputError(f"{origin}: is no camera matrix [fx 0 cx; 0 fy cy; 0 0 1] (found {matrix.tolist()}).")
     return np.array([matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], 0, 0, 0, 0, 0], dtype=np.float64)
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from wsgcn.camera import project, root_normal_inverse, solve_root, undistort
+from wsgcn.camera import project, root_normal_inverse, screen_units, solve_root, undistort
 from wsgcn.checkpoint import Checkpoint, load_checkpoint
 from wsgcn.checkpoint_info import file_sha256
 from wsgcn.errors import InputError
@@ -222,14 +222,6 @@ class Lifter:
     def _seen_in_training(self, uv_NJ2: np.ndarray) -> np.ndarray:
         """What the mean of Human3.6M's cameras would have seen: screen units."""
         return project(np.concatenate([uv_NJ2, np.ones_like(uv_NJ2[..., :1])], axis=-1), _TRAINING_CAMERA)
-
-
-def screen_units(points_px: np.ndarray, size: Size) -> np.ndarray:
-    """Pixels (..., 2) to screen units: 0 at the centre of the picture, 2 the length of its longer side.
-
-    Where the picture is not higher than wide this is `wsgcn.camera.normalise_screen`.
-    """
-    return (points_px - np.array(size) / 2) * (2 / max(size))
 
 
 def picture_size(origin: Path, known: Size | None, given: Size | None) -> Size:

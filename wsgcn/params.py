@@ -185,35 +185,25 @@ class Params(Section):
         return _flatten(self.model_dump())
 
 
+_TRAINING_PARAMS = (
+    "seed",
+    "data.skeleton",
+    "data.stride",
+    "data.subjects.labelled",
+    "data.subjects.unlabelled",
+    "data.subjects.validation",
+    "model",
+    "training",
+    "runtime",
+)
+
 # What each stage's outputs depend on: dvc.yaml declares the same, and checkpoints record it.
 STAGE_PARAMS = {
     "demo": ("seed", "demo"),
     "preprocess": ("data.raw", "data.layout", "data.drop_bad_frames", "data.subjects"),
     "detections": ("detections",),
-    "warmup": (
-        "seed",
-        "data.skeleton",
-        "data.stride",
-        "data.subjects.labelled",
-        "data.subjects.unlabelled",
-        "data.subjects.validation",
-        "model",
-        "training",
-        "warmup",
-        "runtime",
-    ),
-    "weak": (
-        "seed",
-        "data.skeleton",
-        "data.stride",
-        "data.subjects.labelled",
-        "data.subjects.unlabelled",
-        "data.subjects.validation",
-        "model",
-        "training",
-        "weak",
-        "runtime",
-    ),
+    "warmup": (*_TRAINING_PARAMS, "warmup"),
+    "weak": (*_TRAINING_PARAMS, "weak"),
     # Of the training's parameters the evaluation only needs to know which published row they correspond to.
     "evaluate": ("data", "detections.source", "model", "warmup.epochs", "weak", "evaluate", "runtime"),
     "visualize": ("visualize",),

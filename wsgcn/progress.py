@@ -26,11 +26,11 @@ class Bar:
         if console.is_terminal:
             self._progress = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(),
+                BarColumn(bar_width=12),
                 MofNCompleteColumn(),
                 TextColumn(unit),
-                TextColumn("{task.fields[note]}"),
-                TimeRemainingColumn(),
+                TimeRemainingColumn(compact=True),
+                TextColumn("{task.fields[note]}"),  # last: a narrow terminal cuts this first
                 console=console,
             )
             self._task = self._progress.add_task(label, total=total, note="")

@@ -5,6 +5,7 @@ the result is the same as file by file on one machine. The folders and the check
 under the same path. Ray is an optional extra.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,7 @@ def lift_folder(
     targets = [target / f"{path.stem}{suffix}" for path in files]
     if len(set(targets)) < len(targets) or target == source:
         raise InputError(f"{target}: several files would be written to the same place, or over the keypoints.")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody's runs phone home
     try:
         import ray
     except ImportError:
@@ -84,6 +86,7 @@ def lift_folder(
     failed = sorted(row["error"] for row in rows if row["error"])
     if failed:
         raise InputError(f"{len(failed)} of {len(files)} files could not be lifted: {' '.join(failed)}")
+    rows = sorted(rows, key=lambda row: row["source"])
     return {Path(row["source"]).name: Summary(row["people"], row["frames"], row["missing"]) for row in rows}
 
 

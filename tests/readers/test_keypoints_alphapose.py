@@ -54,3 +54,16 @@ def test_an_entry_without_a_picture_is_one_sentence(open_json):
     tree[1]["image_id"] = 5
     with pytest.raises(InputError, match=r"alphapose-results\.json: has an entry without the name of its picture"):
         open_json(tree)
+
+
+def test_an_idx_that_tells_nobody_apart_is_no_track(open_json):
+    """Without its tracker AlphaPose writes 0 for everybody, for some in nested lists; real files have both."""
+    tree = entries(triples(3, "halpe_26"), idx=[0.0])
+    bystander = entries(triples(2, "halpe_26"), idx=[[0.0], [0.0]])[1] | {"score": 0.4}
+    file = open_json([*tree, bystander])
+    assert [(person.name, person.frames) for person in file.people] == [("1", 3), ("2", 1)]
+
+
+def test_an_idx_in_lists_that_does_tell_people_apart_names_them_plainly(open_json):
+    people = [entries(triples(2, "coco"), idx=idx) for idx in ([3.0], [[7.0], [7.0]])]
+    assert {person.name for person in open_json([*people[0], *people[1]]).people} == {"3", "7"}

@@ -40,24 +40,24 @@ class ParquetWriter:
 
 
 @contextmanager
-def create(path: Path, metadata: Mapping[str, Any], joints: int, *, is_absolute: bool) -> Iterator[ParquetWriter]:
+def create(path: Path, metadata: Mapping[str, Any], *, is_absolute: bool) -> Iterator[ParquetWriter]:
     """Write such a file; it appears when the block ends well. Raises InputError: it cannot be written."""
     fields = [
         ("person", pa.string()),
         ("frame", pa.int64()),
         ("missing", pa.bool_()),
-        ("interpolated", pa.list_(pa.bool_(), joints)),
-        ("substituted", pa.list_(pa.bool_(), joints)),
-        ("pose_m", pa.list_(pa.float32(), 3 * joints)),
+        ("interpolated", pa.list_(pa.bool_())),
+        ("substituted", pa.list_(pa.bool_())),
+        ("pose_m", pa.list_(pa.float32())),
     ]
-    fields += [("root_m", pa.list_(pa.float32(), 3))] if is_absolute else []
+    fields += [("root_m", pa.list_(pa.float32()))] if is_absolute else []
     schema = pa.schema(fields, metadata={"wsgcn": json.dumps(metadata)})
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         yield ParquetWriter(writer, schema)
 
 
 def _lists(values_TN: np.ndarray, null_T: np.ndarray | None = None) -> pa.Array:
-    """A list of N values a row."""
-    flat = pa.array(values_TN.reshape(-1))
-    mask = None if null_T is None else pa.array(null_T)
-    return pa.FixedSizeListArray.from_arrays(flat, values_TN.shape[1], mask=mask)
+    """A list of N values a row. Not of fixed size, whose nulls Parquet does not give back."""
+    there_T = np.ones(len(values_TN), dtype=bool) if null_T is None else ~null_T
+    offsets = np.concatenate([[0], np.cumsum(there_T * values_TN.shape[1])]).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, pa.array(values_TN[there_T].reshape(-1)), mask=pa.array(~there_T))

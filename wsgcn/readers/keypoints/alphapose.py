@@ -1,7 +1,7 @@
 """AlphaPose's results: a flat list of {image_id, category_id, keypoints, score}, `image_id` being a file name.
 
-17 joints are COCO's, 26 and 136 Halpe's. With its tracker each entry has `idx`, the person. The frame number is the
-last number in the file name.
+17 joints are COCO's, 26 and 136 Halpe's. With its tracker each entry has `idx`, the person; without, `idx` may be
+there too and mean nothing: 0 for everybody, some in nested lists. The frame number is the last number in the file name.
 """
 
 from pathlib import Path
@@ -38,10 +38,23 @@ def read(path: Path, tree: Any, order: JointOrder | None) -> Tracks:
             frame=number_of[entry["image_id"]],
             keypoints=chunks_of_three(path, entry["image_id"], entry.get("keypoints")),
             score=float(entry.get("score", 0)),
-            person=str(entry["idx"]) if "idx" in entry else None,
+            person=person,
         )
-        for entry in tree
+        for entry, person in zip(tree, _people(tree), strict=True)
     ]
     order = joint_order(path, len(instances[0].keypoints), order, (COCO, HALPE_26, HALPE_136), "the format")
     timeline = Timeline(names={number: name for name, number in number_of.items()})
     return Tracks(path, FORMAT, order, tracks_of(path, instances, order, timeline))
+
+
+def _people(entries: list[dict[str, Any]]) -> list[str | None]:
+    """The track of each entry; None for all of them where `idx` tells nobody apart."""
+
+    def number(idx: Any) -> str | None:
+        while isinstance(idx, list) and idx:
+            idx = idx[0]
+        return f"{idx:g}" if isinstance(idx, int | float) else None
+
+    people = [number(entry.get("idx")) for entry in entries]
+    places = {(entry["image_id"], person) for entry, person in zip(entries, people, strict=True)}
+    return people if None not in people and len(places) == len(entries) else [None] * len(entries)

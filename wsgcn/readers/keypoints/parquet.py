@@ -61,7 +61,7 @@ class ParquetFile:
         seen: set[str] = set()
         person, last = None, 0
         with pq.ParquetFile(self.origin) as file:
-            for batch in file.iter_batches(batch_size=frames, columns=self._columns):
+            for batch in self._batches(file, frames):
                 for start, stop, name in _runs(batch):
                     track = self._track(batch.slice(start, stop - start), name)
                     if name != person and name in seen:
@@ -71,6 +71,11 @@ class ParquetFile:
                     seen.add(name)
                     person, last = name, int(track.frames[-1])
                     yield track
+
+    def _batches(self, file: pq.ParquetFile, frames: int) -> Iterator[Any]:
+        # One row group at a time: an iteration keeps the buffers of all the groups that it has read.
+        for group in range(file.num_row_groups):
+            yield from file.iter_batches(batch_size=frames, row_groups=[group], columns=self._columns)
 
     def _track(self, batch: Any, person: str) -> Track:
         joints = len(self.order.joints)
