@@ -3,7 +3,7 @@
 What is counted must be equal. The errors may differ: on one machine at one number of threads the training repeats bit
 for bit, but another processor or thread count sums in another order, and training amplifies the last bit. Between 1 and
 2 threads of one machine MPJPE differed by 2.3 mm (`dvc exp run -S data.stride=20 -S runtime.threads=1`, then 2). The
-tolerance leaves room for a longer run on another machine, and is less than leaving out the warm-up or the bone loss does.
+tolerance leaves room for a longer run on another machine, and is less than leaving out warm-up or bone loss changes.
 """
 
 import json
