@@ -77,7 +77,8 @@ def plot_losses(path: Path | str, warmup: Curves, weak: Curves, data: str) -> No
             axes[1].plot(epochs, validation_mm, color=palette.SERIES[3], marker=marker)
             axes[1].set(ylabel="validation MPJPE (mm)")
             axes[1].set_ylim(bottom=0)
-        _mark_stages(axes, warmup["epoch"], weak["epoch"])
+        has_weak_losses = any((weak[name] > 0).any() for name in ("reprojection", "bone") if name in weak)
+        _mark_stages(axes, warmup["epoch"], weak["epoch"], has_weak_losses=has_weak_losses)
         axes[-1].set_xlabel("epoch")
         axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -88,12 +89,15 @@ def _joined(warmup: Curves, weak: Curves, name: str) -> np.ndarray:
     )
 
 
-def _mark_stages(axes: np.ndarray, warmup_epochs: np.ndarray, weak_epochs: np.ndarray) -> None:
+def _mark_stages(
+    axes: np.ndarray, warmup_epochs: np.ndarray, weak_epochs: np.ndarray, *, has_weak_losses: bool
+) -> None:
     """Shade the warm-up and name both stages above the first axis."""
     all_epochs = np.concatenate([warmup_epochs, weak_epochs])
     if len(all_epochs):
         axes[0].set_xlim(all_epochs[0] - 0.5, all_epochs[-1] + 0.5)
-    for name, epochs in (("warm-up: 3D labels", warmup_epochs), ("weak: 3D labels and unlabelled 2D", weak_epochs)):
+    weak_name = "weak: 3D labels and unlabelled 2D" if has_weak_losses else "weak stage: 3D labels alone"
+    for name, epochs in (("warm-up: 3D labels", warmup_epochs), (weak_name, weak_epochs)):
         if not len(epochs):
             continue
         first, last = epochs[0] - 0.5, epochs[-1] + 0.5
