@@ -17,6 +17,7 @@ FLOORS = {
     "wsgcn.human36m": 0,
     "wsgcn.human36m_cameras": 0,
     "wsgcn.progress": 0,
+    "wsgcn.hdf5": 0,
     "wsgcn.trackers": 0,
     "wsgcn.store": 1,
     "wsgcn.readers": 1,

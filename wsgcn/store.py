@@ -18,14 +18,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 
 import h5py
 import numpy as np
 
 from wsgcn.camera import Camera
 from wsgcn.errors import InputError
-from wsgcn.files import atomic_path
+from wsgcn.hdf5 import new_hdf5
 
 _CAMERAS = "cameras"
 
@@ -86,58 +86,11 @@ class PredictionsWriter(_Writer):
         group.create_dataset("truth_m", data=truth_m.astype(np.float32))
 
 
-class _Storage:
-    """The file that h5py writes to. Errors are kept until h5py has closed: it does not survive them (it segfaults)."""
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self._raw = raw
-        self.error: OSError | None = None
-
-    def write(self, content: bytes) -> int:
-        if self.error is None:
-            try:
-                self._raw.write(content)
-            except OSError as error:
-                self.error = error
-        return len(content)
-
-    def flush(self) -> None:
-        if self.error is None:
-            try:
-                self._raw.flush()
-            except OSError as error:
-                self.error = error
-
-    def truncate(self, size: int) -> int:
-        return size if self.error else self._raw.truncate(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._raw.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._raw.tell()
-
-    def read(self, size: int = -1) -> bytes:
-        return self._raw.read(size)
-
-    def readinto(self, buffer: bytearray) -> int:
-        return self._raw.readinto(buffer)  # type: ignore[attr-defined]
-
-
 @contextmanager
 def _new_file(path: Path | str, content: str) -> Iterator[h5py.File]:
-    # Unbuffered, so that a write fails where it happens and closing has nothing left to write.
-    with atomic_path(path) as temporary, temporary.open("w+b", buffering=0) as raw:
-        storage = _Storage(raw)
-        try:
-            with h5py.File(storage, "w") as file:
-                file.attrs["content"] = content
-                yield file
-        except Exception:
-            if storage.error is None:
-                raise
-        if storage.error is not None:
-            raise storage.error
+    with new_hdf5(path) as file:
+        file.attrs["content"] = content
+        yield file
 
 
 @contextmanager

@@ -98,12 +98,12 @@ def broken(tmp_path, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"pose_m": np.zeros((6, 15, 3))}, r"pose_m is \(6, 15, 3\) float64, expected \(frames, 16, 3\) floats"),
+        ({"pose_m": np.zeros((6, 15, 3))}, r"pose_m has the shape \(6, 15, 3\), expected \(6, 16, 3\)"),
         ({"pose_m": None}, "has no pose_m"),
-        ({"keypoints_px": np.zeros((5, 16, 2))}, "has 6 poses, but 5 frames of keypoints"),
-        ({"metadata": None}, "is not an output of `wsgcn lift`"),
+        ({"keypoints_px": np.zeros((5, 16, 2))}, r"keypoints_px has the shape \(5, 16, 2\), expected \(6, 16, 2\)"),
+        ({"metadata": None}, "expected the output of `wsgcn lift`"),
         ({"metadata": np.array("{")}, "is not a readable npz"),
-        ({"metadata": np.array("[1]")}, "is not an output of `wsgcn lift`"),
+        ({"metadata": np.array("[1]")}, "expected the output of `wsgcn lift`"),
         ({"metadata": np.array(json.dumps({"format": "wsgcn lifted pose 1", "joints": ["Nose"]}))}, "the joints Nose"),
         ({"pose_m": np.array([{}], dtype=object)}, "is not a readable npz"),
     ],

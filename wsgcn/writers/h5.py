@@ -15,9 +15,9 @@ from typing import Any
 import h5py
 
 from wsgcn.errors import InputError
-from wsgcn.files import atomic_path
-from wsgcn.lifted import FORMAT, Lifted, Rows, about_of
-from wsgcn.skeleton import SKELETONS
+from wsgcn.hdf5 import new_hdf5
+from wsgcn.lifted import Lifted, Rows
+from wsgcn.writers.reading import check_is_lifted, lifted_from
 
 _CHUNK_FRAMES = 1024
 
@@ -56,7 +56,7 @@ class H5Writer:
 @contextmanager
 def create(path: Path, metadata: Mapping[str, Any]) -> Iterator[H5Writer]:
     """Write such a file; it appears when the block ends well. Raises InputError: it cannot be written."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with new_hdf5(path) as file:
         _set_attributes(file, metadata)
         yield H5Writer(file)
 
@@ -81,20 +81,12 @@ def read(path: Path) -> Iterator[Lifted]:
         raise InputError(f"{path}: is not a readable HDF5 file ({' '.join(str(error).split())}).") from error
     with file:
         metadata = _attributes(file)
-        if metadata.get("format") != FORMAT:
-            raise InputError(f"{path}: holds {', '.join(file) or 'nothing'}, expected the output of `wsgcn lift`.")
+        check_is_lifted(path, metadata, list(file))
         for person in _people(file):
             group = file[person]
-            rows: dict[str, Any] = {
-                field.name: group[field.name][()] if field.name in group else None for field in fields(Rows)
-            }
-            yield Lifted(
-                person=person,
-                skeleton=SKELETONS[metadata["skeleton"]],
-                names=tuple(group["names"].asstr()[()]) if "names" in group else None,
-                about=about_of(metadata) | _attributes(group),
-                **rows,
-            )
+            arrays = {name: dataset[()] for name, dataset in group.items() if name != "names"}
+            names = tuple(group["names"].asstr()[()]) if "names" in group else None
+            yield lifted_from(path, person, metadata | _attributes(group), arrays, names)
 
 
 def _people(group: h5py.Group, name: str = "") -> Iterator[str]:

@@ -6,16 +6,14 @@
 import json
 import zipfile
 import zlib
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from wsgcn.errors import InputError
 from wsgcn.files import atomic_path
-from wsgcn.lifted import FORMAT, Lifted, Rows, about_of
-from wsgcn.skeleton import SKELETONS
+from wsgcn.lifted import Lifted
+from wsgcn.writers.reading import check_is_lifted, lifted_from
 
 
 def write(lifted: Lifted, path: Path) -> None:
@@ -52,15 +50,11 @@ def read(path: Path) -> Lifted:
         raise InputError(f"{path}: not found.") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: is not a readable npz file, truncated or damaged ({error}).") from error
-    metadata = json.loads(str(arrays["metadata"])) if "metadata" in arrays else {}
-    if metadata.get("format") != FORMAT:
-        raise InputError(f"{path}: holds {', '.join(arrays) or 'nothing'}, expected the output of `wsgcn lift`.")
-    names = arrays.get("names")
-    rows: dict[str, Any] = {field.name: arrays.get(field.name) for field in fields(Rows)}
-    return Lifted(
-        person=metadata["person"],
-        skeleton=SKELETONS[metadata["skeleton"]],
-        names=None if names is None else tuple(names.tolist()),
-        about=about_of(metadata),
-        **rows,
-    )
+    names = arrays.pop("names", None)
+    try:
+        metadata = json.loads(str(arrays.pop("metadata", "{}")))
+    except ValueError as error:
+        raise InputError(f"{path}: is not a readable npz file, its metadata are no JSON ({error}).") from error
+    check_is_lifted(path, metadata, list(arrays))
+    person = str(metadata.get("person", ""))
+    return lifted_from(path, person, metadata, arrays, None if names is None else tuple(names.tolist()))

@@ -1,0 +1,56 @@
+"""Lifted poses out of the arrays and metadata of a file, whatever its format."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsgcn.errors import InputError
+from wsgcn.lifted import FORMAT, Lifted, Rows, about_of
+from wsgcn.skeleton import SKELETONS
+
+
+def check_is_lifted(path: Path, metadata: object, found: Sequence[str]) -> None:
+    """Raises InputError unless the metadata are those of `wsgcn lift`; `found` names what else the file holds."""
+    if not isinstance(metadata, Mapping) or metadata.get("format") != FORMAT:
+        raise InputError(f"{path}: holds {', '.join(found) or 'nothing'}, expected the output of `wsgcn lift`.")
+
+
+def lifted_from(
+    path: Path,
+    person: str,
+    metadata: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    names: tuple[str, ...] | None,
+) -> Lifted:
+    """The track of one person.
+
+    Args:
+        arrays: by the names of `wsgcn.lifted.Rows`.
+
+    Raises:
+        InputError: the skeleton is not known, or an array is missing or has another shape.
+    """
+    skeleton = SKELETONS.get(str(metadata.get("skeleton")))
+    joints = [str(joint) for joint in metadata.get("joints", ())]
+    if skeleton is None or joints != list(skeleton.joints):
+        raise InputError(f"{path}: has the joints {', '.join(joints) or '-'}, expected those of a known skeleton.")
+    frames = len(arrays.get("frames", ()))
+    shapes = {
+        "frames": (frames,),
+        "pose_m": (frames, len(joints), 3),
+        "root_m": (frames, 3),
+        "missing": (frames,),
+        "interpolated": (frames, len(joints)),
+        "substituted": (frames, len(joints)),
+        "keypoints_px": (frames, len(joints), 2),
+    }
+    for name, shape in shapes.items():
+        if name not in arrays and name != "root_m":
+            raise InputError(f"{path}: has no {name}, expected the output of `wsgcn lift`.")
+        if name in arrays and arrays[name].shape != shape:
+            raise InputError(f"{path}: {name} has the shape {arrays[name].shape}, expected {shape}.")
+    rows: dict[str, Any] = {field.name: arrays.get(field.name) for field in fields(Rows)}
+    return Lifted(person=person, skeleton=skeleton, names=names, about=about_of(metadata), **rows)
