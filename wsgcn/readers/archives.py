@@ -59,16 +59,6 @@ def _check_end(stream: IO[bytes], offset: int) -> None:
         pass
 
 
-def zip_names(path: Path | str) -> list[str]:
-    """The names of the files in a zip archive, sorted.
-
-    Raises:
-        InputError: it is missing, empty, truncated or no zip archive, or a name in it is absolute or has `..`.
-    """
-    with _open_zip(path) as archive:
-        return [info.filename for info in _files_in(path, archive)]
-
-
 def iter_zip(path: Path | str, wanted: Callable[[str], bool] = _every_member) -> Iterator[tuple[str, bytes]]:
     """The (name, content) of each file in a zip archive whose name is wanted, sorted by name.
 
