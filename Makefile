@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: repro test lint ablations
+.PHONY: repro test lint bench ablations
 .DEFAULT_GOAL := repro
 
 repro: $(READY)  ## the whole pipeline, on the parameters in params.yaml
@@ -19,6 +19,9 @@ lint: $(READY)  ## style and types
 	ruff check .
 	ruff format --check .
 	mypy
+
+bench: $(READY)  ## the benchmarks: one table, printed and put into docs/performance.md
+	python -m benchmarks
 
 ablations: $(READY)  ## the published table as DVC experiments: make ablations SEEDS=3 ARGS="-S data.stride=2"
 	python -m wsgcn.ablations --seeds $(or $(SEEDS),1) $(ARGS)

@@ -41,6 +41,7 @@ FLOORS = {
     "wsgcn.viewer": 3,
     "wsgcn.cli": 4,
     "wsgcn.detection_import": 3,
+    "wsgcn.step": 3,
     "wsgcn.training": 3,
     "wsgcn.evaluation": 3,
     "wsgcn.provenance": 3,

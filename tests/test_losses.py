@@ -8,7 +8,7 @@ from torch import Tensor
 
 from wsgcn.camera import project, root_normal_inverse, solve_root
 from wsgcn.human36m_cameras import human36m_cameras
-from wsgcn.losses import bone_lengths, bone_loss, reprojection_loss, supervised_loss
+from wsgcn.losses import bone_ends, bone_lengths, bone_loss, reprojection_loss, supervised_loss
 from wsgcn.skeleton import H36M16, H36M17, Skeleton
 
 INTRINSICS = [camera.intrinsics_screen for camera in human36m_cameras()["S1"].values()]
@@ -30,7 +30,8 @@ def intrinsics(count: int = 5) -> Tensor:
 
 
 def bones_of(skeleton: Skeleton) -> Tensor:
-    return torch.tensor(skeleton.bones)
+    """The bones' ends, in the float64 of the poses here."""
+    return bone_ends(torch.tensor(skeleton.bones), len(skeleton.joints)).double()
 
 
 def turned(pose_BJ3: Tensor, seed: int) -> Tensor:
@@ -131,6 +132,22 @@ def test_bone_lengths_agree_with_a_literal_loop(skeleton: Skeleton) -> None:
     np.testing.assert_allclose(bone_lengths(pose_BJ3, bones_of(skeleton)).numpy(), expected, rtol=1e-12)
 
 
+def test_bone_lengths_and_their_gradient_are_those_of_indexing_to_the_bit() -> None:
+    """Selecting by a product costs no rounding; the order in which gradients meet at a joint is indexing's, too."""
+    bones_E2 = torch.tensor(H36M16.bones)
+    selected, indexed = (poses(24).float().requires_grad_() for _ in range(2))
+    lengths_BE = bone_lengths(selected, bone_ends(bones_E2, 16))
+    expected_BE = torch.linalg.vector_norm(
+        indexed.index_select(1, bones_E2[:, 0]) - indexed.index_select(1, bones_E2[:, 1]), dim=-1
+    )
+    assert torch.equal(lengths_BE, expected_BE)
+    lengths_BE.square().sum().backward()
+    expected_BE.square().sum().backward()
+    assert selected.grad is not None
+    assert indexed.grad is not None
+    assert torch.equal(selected.grad, indexed.grad)
+
+
 @pytest.mark.parametrize("skeleton", [H36M16, H36M17], ids=lambda skeleton: skeleton.name)
 def test_the_bone_loss_agrees_with_a_literal_loop(skeleton: Skeleton) -> None:
     joints = len(skeleton.joints)
@@ -168,12 +185,13 @@ def test_too_long_and_too_short_bones_do_not_cancel() -> None:
     labelled[0, :, 0] = torch.tensor([0.0, 1.0, 2.0])
     unlabelled = torch.zeros(1, 3, 3)
     unlabelled[0, :, 0] = torch.tensor([0.0, 1.5, 2.0])
-    assert bone_loss(labelled, unlabelled, torch.tensor([[1, 0], [2, 1]])).item() == pytest.approx(0.5)
+    bones = bone_ends(torch.tensor([[1, 0], [2, 1]]), joints=3)
+    assert bone_loss(labelled, unlabelled, bones).item() == pytest.approx(0.5)
 
 
 def test_the_bone_gradient_reaches_both_predictions() -> None:
     labelled, unlabelled = poses(21, 3, 4).requires_grad_(), poses(22, 2, 4).requires_grad_()
-    bones = torch.tensor([[1, 0], [2, 1], [3, 2]])
+    bones = bone_ends(torch.tensor([[1, 0], [2, 1], [3, 2]]), joints=4).double()
     assert torch.autograd.gradcheck(
         lambda labelled, unlabelled: bone_loss(labelled, unlabelled, bones), (labelled, unlabelled)
     )
@@ -186,7 +204,7 @@ def test_the_bone_gradient_reaches_both_predictions() -> None:
 
 def test_a_bone_of_no_length_has_a_finite_gradient() -> None:
     labelled, unlabelled = torch.zeros(2, 16, 3, requires_grad=True), poses(23).float().requires_grad_()
-    bone_loss(labelled, unlabelled, bones_of(H36M16)).backward()
+    bone_loss(labelled, unlabelled, bones_of(H36M16).float()).backward()
     assert labelled.grad is not None
     assert unlabelled.grad is not None
     assert labelled.grad.isfinite().all()

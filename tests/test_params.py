@@ -219,6 +219,7 @@ WRONG = [
     ("evaluate.flip", None), ("evaluate.flip", 1), ("evaluate.batch", 0),
     ("tracking.mlflow", "no"), ("tracking.experiment", ""),
     ("runtime.device", "gpu"), ("runtime.device", "cuda:1"), ("runtime.threads", -1), ("runtime.threads", 1.0),
+    ("runtime.precision", "bfloat16"), ("runtime.precision", "TF32"), ("runtime.precision", 32),
 ]
 RIGHT = [
     ("seed", 2**31 - 1), ("data.stride", 1), ("data.skeleton", "h36m17"), ("data.drop_bad_frames", True),
@@ -230,6 +231,7 @@ RIGHT = [
     ("training.gradient_clip", 0), ("training.supervised_weight", 0),
     ("warmup.epochs", 0), ("weak.epochs", 0), ("weak.bone_weight", 0), ("weak.reprojection_weight", 0),
     ("weak.root", "solved"), ("runtime.threads", 0), ("runtime.device", "cuda"),
+    ("runtime.precision", "tf32"), ("runtime.precision", "bf16"),
 ]
 # fmt: on
 

@@ -29,17 +29,26 @@ def reprojection_loss(predicted_BJ3: Tensor, root_B3: Tensor, keypoints_BJ2: Ten
     return torch.nn.functional.mse_loss(project(predicted_BJ3 + root_B3[:, None], intrinsics_B9), keypoints_BJ2)
 
 
-def bone_lengths(pose_BJ3: Tensor, bones_E2: Tensor) -> Tensor:
-    """Lengths (B, E) of the bones, given as (child, parent) joint indices (E, 2)."""
-    bone_BE3 = pose_BJ3.index_select(1, bones_E2[:, 0]) - pose_BJ3.index_select(1, bones_E2[:, 1])
-    return torch.linalg.vector_norm(bone_BE3, dim=-1)
+def bone_ends(bones_E2: Tensor, joints: int) -> Tensor:
+    """Bones, given as (child, parent) joint indices (E, 2), as the selections (2, E, J) of children and of parents."""
+    return torch.nn.functional.one_hot(bones_E2.T, joints).float()
 
 
-def bone_loss(labelled_BJ3: Tensor, unlabelled_BJ3: Tensor, bones_E2: Tensor) -> Tensor:
+def bone_lengths(pose_BJ3: Tensor, ends_2EJ: Tensor) -> Tensor:
+    """Lengths (B, E) of the bones of `bone_ends`.
+
+    The joints are selected by a product, which is exact. The gradient of indexing would have CUDA sort the indices at
+    every step, because its results are to repeat.
+    """
+    child_BE3, parent_BE3 = ends_2EJ[0] @ pose_BJ3, ends_2EJ[1] @ pose_BJ3
+    return torch.linalg.vector_norm(child_BE3 - parent_BE3, dim=-1)
+
+
+def bone_loss(labelled_BJ3: Tensor, unlabelled_BJ3: Tensor, ends_2EJ: Tensor) -> Tensor:
     """Mean over the bones of |mean length in the labelled batch's prediction - mean length in the unlabelled one's|.
 
     In metres. It sees lengths alone, so it is blind to rotation; gradients reach both predictions.
     """
-    labelled_E = bone_lengths(labelled_BJ3, bones_E2).mean(0)
-    unlabelled_E = bone_lengths(unlabelled_BJ3, bones_E2).mean(0)
+    labelled_E = bone_lengths(labelled_BJ3, ends_2EJ).mean(0)
+    unlabelled_E = bone_lengths(unlabelled_BJ3, ends_2EJ).mean(0)
     return (labelled_E - unlabelled_E).abs().mean()

@@ -22,6 +22,7 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(gt=0, le=0.5)]
 Subject = Annotated[str, Field(pattern=r"^S\d+$")]
+Precision = Literal["float32", "tf32", "bf16"]
 
 
 class Section(BaseModel):
@@ -146,6 +147,7 @@ class Tracking(Section):
 class Runtime(Section):
     device: Literal["auto", "cpu", "cuda"]
     threads: Annotated[int, Field(ge=0)]
+    precision: Precision
 
 
 class Params(Section):

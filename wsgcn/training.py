@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,56 +33,80 @@ from wsgcn.dataset import (
 )
 from wsgcn.errors import InputError
 from wsgcn.files import write_atomically
-from wsgcn.losses import bone_loss, reprojection_loss, supervised_loss
 from wsgcn.model.network import build_network
-from wsgcn.params import Params
+from wsgcn.params import Params, Precision
 from wsgcn.params import Training as TrainingParams
 from wsgcn.progress import Bar
-from wsgcn.runtime import prepare
+from wsgcn.runtime import check_precision, prepare
 from wsgcn.skeleton import SKELETONS
+from wsgcn.step import Step, Weights
 from wsgcn.store import Detections
 from wsgcn.trackers import Tracker
 
-_STEPS_BETWEEN_NOTES = 20  # reading a loss makes a GPU wait
 _VALIDATION_BATCH = 4096
 
 Row = dict[str, float]
 
 
-@dataclass(frozen=True)
-class Weights:
-    """The weight of each loss; a loss with weight 0 is not computed."""
-
-    supervised: float
-    reprojection: float = 0.0
-    bone: float = 0.0
-
-
 @dataclass
 class Trainer:
-    """Network, optimiser and position of a training run, which `run_epoch` carries on."""
+    """Network, optimiser and position of a training run, which `run_epoch` carries on.
+
+    On CUDA the step is captured as a graph once for the sets given, unless `capture` is off; the results are the same.
+    """
 
     network: nn.Module
     optimiser: torch.optim.Adam
     settings: TrainingParams
     seed: int
+    precision: Precision = "float32"
+    capture: bool = True
     epoch: int = 0
     step: int = 0
+    _step: Step | None = field(default=None, init=False, repr=False)
 
     @classmethod
-    def start(cls, network: nn.Module, settings: TrainingParams, seed: int) -> "Trainer":
+    def start(
+        cls, network: nn.Module, settings: TrainingParams, seed: int, precision: Precision = "float32"
+    ) -> "Trainer":
         optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
-        return cls(network, optimiser, settings, seed)
+        trainer = cls(network, optimiser, settings, seed, precision)
+        trainer._fit_optimiser_to_device()
+        return trainer
 
     @classmethod
-    def resume(cls, checkpoint: Checkpoint, settings: TrainingParams, seed: int, device: torch.device) -> "Trainer":
+    def resume(
+        cls,
+        checkpoint: Checkpoint,
+        settings: TrainingParams,
+        seed: int,
+        device: torch.device,
+        precision: Precision = "float32",
+    ) -> "Trainer":
         """Go on from a checkpoint: weights, optimiser state, step, and so the rate and the order of the poses."""
         network = build_network(checkpoint.skeleton, checkpoint.model)
         network.load_state_dict(checkpoint.weights, strict=True)
-        trainer = cls.start(network.to(device), settings, seed)
+        trainer = cls.start(network.to(device), settings, seed, precision)
         trainer.optimiser.load_state_dict(dict(checkpoint.optimiser))
+        trainer._fit_optimiser_to_device()
         trainer.epoch, trainer.step = checkpoint.epoch, checkpoint.step
         return trainer
+
+    def _fit_optimiser_to_device(self) -> None:
+        """On CUDA a captured step reads the rate from the device; a number would be captured with it."""
+        device = next(self.network.parameters()).device
+        if device.type == "cuda":
+            for group in self.optimiser.param_groups:
+                group["lr"] = torch.tensor(group["lr"], device=device)
+                group["capturable"] = True
+
+    def optimiser_state(self) -> dict[str, Any]:
+        """A copy of the optimiser's state on the CPU, of the same form from every device."""
+        state = _copy(self.optimiser.state_dict())
+        for group in state["param_groups"]:
+            group["lr"] = float(group["lr"])
+            group["capturable"] = False
+        return state
 
     @property
     def rate(self) -> float:
@@ -95,13 +120,13 @@ class Trainer:
         unlabelled: UnlabelledSet | None,
         weights: Weights,
         bones_E2: Tensor,
-        on_step: Callable[[float | None], None] = lambda loss: None,
+        on_step: Callable[[], None] = lambda: None,
     ) -> Row:
         """Train for `steps` steps.
 
         Args:
             unlabelled: None or an empty set leaves the weak losses out.
-            on_step: called after each step, with the loss now and then and None otherwise.
+            on_step: called after each step, on CUDA when the step is on its way.
 
         Returns:
             The mean of each loss by name, unweighted, and of the weighted `total`.
@@ -111,36 +136,25 @@ class Trainer:
         """
         device = bones_E2.device
         settings, seed = self.settings, self.seed
-        use_unlabelled = unlabelled is not None and len(unlabelled) > 0
+        unlabelled = unlabelled if unlabelled is not None and len(unlabelled) else None
         labelled_order = Shuffle(len(labelled), settings.batch_labelled, seed=seed, role="labelled")
         labelled_index = labelled_order.epoch_indices(self.step, steps).to(device)
-        if use_unlabelled:
-            assert unlabelled is not None
+        unlabelled_index: Tensor | None = None
+        if unlabelled is not None:
             unlabelled_order = Shuffle(len(unlabelled), settings.batch_unlabelled, seed=seed, role="unlabelled")
             unlabelled_index = unlabelled_order.epoch_indices(self.step, steps).to(device)
+        self.network.train()
+        run_step = self._step_on(labelled, unlabelled, weights, bones_E2)
         # Dropout draws from torch's generator; seeding it by epoch keeps a resumed run on the same draws.
         torch.manual_seed(seed * 1_000_003 + self.epoch)
-        self.network.train()
-        sums: dict[str, Tensor] = {}
         for step in range(steps):
-            for group in self.optimiser.param_groups:
-                group["lr"] = self.rate
-            losses = (
-                self._losses(labelled, labelled_index[step], unlabelled, unlabelled_index[step], weights, bones_E2)
-                if use_unlabelled
-                else self._losses(labelled, labelled_index[step], None, None, weights, bones_E2)
-            )
-            self.optimiser.zero_grad(set_to_none=True)
-            losses["total"].backward()
-            if settings.gradient_clip:
-                nn.utils.clip_grad_norm_(self.network.parameters(), settings.gradient_clip)
-            self.optimiser.step()
+            if step == 0 or self.step % settings.decay_steps == 0:
+                self._set_rate()
+            run_step(labelled_index[step], None if unlabelled_index is None else unlabelled_index[step])
             self.step += 1
-            for name, loss in losses.items():
-                sums[name] = sums[name] + loss.detach() if name in sums else loss.detach()
-            on_step(losses["total"].item() if step % _STEPS_BETWEEN_NOTES == 0 else None)
+            on_step()
         self.epoch += 1
-        means = {name: total.item() / steps for name, total in sums.items()}
+        means = {name: total / steps for name, total in run_step.take_sums().items()}
         if not all(math.isfinite(mean) for mean in means.values()):
             raise InputError(
                 f"training: the loss of epoch {self.epoch} is not finite ({means}); "
@@ -148,34 +162,24 @@ class Trainer:
             )
         return means
 
-    def _losses(
-        self,
-        labelled: LabelledSet,
-        labelled_index_B: Tensor,
-        unlabelled: UnlabelledSet | None,
-        unlabelled_index_B: Tensor | None,
-        weights: Weights,
-        bones_E2: Tensor,
-    ) -> dict[str, Tensor]:
-        """Each loss by name, and their weighted sum as `total`."""
-        keypoints_BJ2 = labelled.keypoints_NJ2[labelled_index_B]
-        truth_BJ3 = labelled.pose_NJ3[labelled_index_B]
-        if unlabelled is None or unlabelled_index_B is None:
-            losses = {"supervised": supervised_loss(self.network(keypoints_BJ2), truth_BJ3)}
-        else:
-            unlabelled_BJ2 = unlabelled.keypoints_NJ2[unlabelled_index_B]
-            # One pass for both batches: they share the statistics of the batch norms.
-            predicted = self.network(torch.cat((keypoints_BJ2, unlabelled_BJ2)))
-            labelled_BJ3, unlabelled_BJ3 = predicted.split((len(keypoints_BJ2), len(unlabelled_BJ2)))
-            losses = {"supervised": supervised_loss(labelled_BJ3, truth_BJ3)}
-            if weights.reprojection:
-                root_B3 = unlabelled.roots.of(unlabelled_index_B, unlabelled_BJ3)
-                intrinsics_B9 = unlabelled.intrinsics_K9[unlabelled.camera_N[unlabelled_index_B]]
-                losses["reprojection"] = reprojection_loss(unlabelled_BJ3, root_B3, unlabelled_BJ2, intrinsics_B9)
-            if weights.bone:
-                losses["bone"] = bone_loss(labelled_BJ3, unlabelled_BJ3, bones_E2)
-        losses["total"] = torch.stack([getattr(weights, name) * loss for name, loss in losses.items()]).sum()
-        return losses
+    def _step_on(
+        self, labelled: LabelledSet, unlabelled: UnlabelledSet | None, weights: Weights, bones_E2: Tensor
+    ) -> Step:
+        """The step on these sets: the last epoch's where the sets are the same, so that its capture is kept."""
+        if self._step is None or not self._step.is_for(labelled, unlabelled, weights, bones_E2):
+            self._step = Step(
+                self.network, self.optimiser, self.settings, self.precision, labelled, unlabelled, weights, bones_E2
+            )
+            if bones_E2.device.type == "cuda" and self.capture:
+                self._step.capture()
+        return self._step
+
+    def _set_rate(self) -> None:
+        for group in self.optimiser.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.rate)
+            else:
+                group["lr"] = self.rate
 
 
 @dataclass(frozen=True)
@@ -276,11 +280,12 @@ def warm_up(
         InputError: see `load_sets`, `Trainer.run_epoch` and `Checkpoint.save`.
     """
     device = prepare(params.runtime)
+    check_precision(params.runtime.precision, device)
     skeleton = SKELETONS[params.data.skeleton]
     with Detections(detections_path) as detections:
         source = detections.source
     network = build_network(skeleton, params.model, params.seed).to(device)
-    trainer = Trainer.start(network, params.training, params.seed)
+    trainer = Trainer.start(network, params.training, params.seed, params.runtime.precision)
     weights_at_start = _copy(network.state_dict())
     start = Checkpoint(
         model=params.model,
@@ -288,7 +293,7 @@ def warm_up(
         source=source,
         params=params.used_by("warmup"),
         weights=weights_at_start,
-        optimiser=_copy(trainer.optimiser.state_dict()),
+        optimiser=trainer.optimiser_state(),
         epoch=0,
         step=0,
         chosen=Chosen(epoch=0, by=params.training.choose_epoch, validation_mpjpe_mm=None),
@@ -318,11 +323,12 @@ def train_weakly(
             `load_checkpoint` and `Checkpoint.save`.
     """
     device = prepare(params.runtime)
+    check_precision(params.runtime.precision, device)
     skeleton = SKELETONS[params.data.skeleton]
     warmup = load_checkpoint(warmup_path)
     with Detections(detections_path) as detections:
         warmup.check_fits(warmup_path, skeleton, detections.source, params.model)
-    trainer = Trainer.resume(warmup, params.training, params.seed, device)
+    trainer = Trainer.resume(warmup, params.training, params.seed, device, params.runtime.precision)
     start = replace(warmup, params=params.used_by("weak"))
     sets = load_sets(params, "weak", poses_path, detections_path, device)
     curves = Curves(curves_path, ("supervised", "reprojection", "bone"))
@@ -348,14 +354,13 @@ def _train(
     bones_E2 = torch.tensor(checkpoint.skeleton.bones, device=sets.labelled.keypoints_NJ2.device)
     curves.write()
     with Bar(label, epochs * sets.steps_per_epoch, "steps") as bar:
-
-        def on_step(loss: float | None) -> None:
-            note = None if loss is None else f"epoch {trainer.epoch + 1}, loss {loss:.5f}, rate {trainer.rate:.2g}"
-            bar.advance(note=note)
-
+        loss = ""  # of the epoch before: reading one within an epoch would make a GPU wait
         for _ in range(epochs):
             started = time.perf_counter()
-            means = trainer.run_epoch(sets.steps_per_epoch, sets.labelled, sets.unlabelled, weights, bones_E2, on_step)
+            note = f"epoch {trainer.epoch + 1}, rate {trainer.rate:.2g}{loss}"
+            advance = partial(bar.advance, note=note)
+            means = trainer.run_epoch(sets.steps_per_epoch, sets.labelled, sets.unlabelled, weights, bones_E2, advance)
+            loss = f", loss of epoch {trainer.epoch} {means['total']:.5f}"
             row = {"epoch": trainer.epoch, "step": trainer.step, **means, "learning_rate": trainer.rate}
             row["seconds"] = time.perf_counter() - started
             if sets.validation is not None:
@@ -377,7 +382,7 @@ def _advanced(checkpoint: Checkpoint, trainer: Trainer, mpjpe_mm: float | None) 
     return replace(
         checkpoint,
         weights=weights,
-        optimiser=_copy(trainer.optimiser.state_dict()),
+        optimiser=trainer.optimiser_state(),
         epoch=trainer.epoch,
         step=trainer.step,
         chosen=chosen,

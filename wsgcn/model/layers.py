@@ -1,17 +1,31 @@
 """The layers of SemGCN (Zhao et al. 2019, "Semantic Graph Convolutional Networks for 3D Human Pose Regression").
 
 Activations are (B, J, C), contiguous. tests/model holds the literal form of each formula; the forms here are the same
-functions with fewer products and passes over memory.
+functions with fewer products and passes over memory. Training on the CPU in float32 goes through `wsgcn.model.fused`,
+which is the same functions again, differentiated by hand.
 """
 
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsgcn.skeleton import Skeleton
+
+
+def may_fuse(*tensors: Tensor) -> bool:
+    """Whether `wsgcn.model.fused` may stand in for a layer in training mode."""
+    if not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+        return False
+    if not all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors):
+        return False
+    # Here and below it is imported where it runs: numba takes a third of a second to load, and only training needs it.
+    from wsgcn.model.blas import IS_AVAILABLE
+
+    return IS_AVAILABLE
 
 
 class SemGraphConv(nn.Module):
@@ -25,17 +39,24 @@ class SemGraphConv(nn.Module):
     """
 
     edge_index: Tensor  # (edges,) positions of e in the flattened (J, J) matrix
+    edge_of_position: Tensor  # (J * J,) the edge at each of its positions, or the number of edges where there is none
     self_loops_JJ: Tensor
 
     def __init__(self, in_channels: int, out_channels: int, skeleton: Skeleton, *, channelwise: bool = False) -> None:
         super().__init__()
         self.channelwise = channelwise
+        # The non-zeros row by row, as `fused` wants them: where each row starts, and their columns.
+        rows, columns = np.nonzero(skeleton.adjacency_JJ)
+        self.graph = (np.searchsorted(rows, np.arange(len(skeleton.joints) + 1)), columns)
         adjacency_JJ = torch.from_numpy(skeleton.adjacency_JJ)
         joints = len(adjacency_JJ)
         # Derived from the skeleton, so they are no part of a checkpoint.
         self.register_buffer("edge_index", adjacency_JJ.flatten().nonzero()[:, 0], persistent=False)
         self.register_buffer("self_loops_JJ", torch.eye(joints), persistent=False)
         edges = len(self.edge_index)
+        edge_of_position = torch.full((joints * joints,), edges)
+        edge_of_position[self.edge_index] = torch.arange(edges)
+        self.register_buffer("edge_of_position", edge_of_position, persistent=False)
         self.weight = nn.Parameter(torch.empty(2, in_channels, out_channels))
         self.bias = nn.Parameter(torch.empty(out_channels))
         self.edge_weight = nn.Parameter(torch.empty((out_channels, edges) if channelwise else (edges,)))
@@ -50,12 +71,20 @@ class SemGraphConv(nn.Module):
 
     def attention(self) -> Tensor:
         """A: (J, J), or (C_out, J, J) in the channel-wise variant; each row sums to 1."""
-        joints = len(self.self_loops_JJ)
-        logits = self.edge_weight.new_full((*self.edge_weight.shape[:-1], joints * joints), -torch.inf)
-        index = self.edge_index.expand_as(self.edge_weight)
-        return logits.scatter(-1, index, self.edge_weight).unflatten(-1, (joints, joints)).softmax(-1)
+        logits = _PlaceEdges.apply(self.edge_weight, self.edge_index, self.edge_of_position)
+        return logits.unflatten(-1, self.self_loops_JJ.shape).softmax(-1)
+
+    def fused_parameters(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self.edge_weight, self.weight.flatten(0, 1), self.bias
+
+    def is_fused(self, x_BJC: Tensor) -> bool:
+        return self.training and not self.channelwise and may_fuse(x_BJC, self.weight)
 
     def forward(self, x_BJC: Tensor) -> Tensor:
+        if self.is_fused(x_BJC):
+            from wsgcn.model import fused
+
+            return fused.graph_convolution(x_BJC, *self.fused_parameters(), self.graph)
         attention = self.attention()
         to_itself = attention * self.self_loops_JJ
         to_others = attention - to_itself
@@ -69,6 +98,24 @@ class SemGraphConv(nn.Module):
         return torch.addmm(self.bias, both, self.weight.flatten(0, 1)).view(*x_BJC.shape[:2], -1)
 
 
+class _PlaceEdges(torch.autograd.Function):
+    """e (..., edges) in the flattened matrix (..., J * J), minus infinity where there is no edge.
+
+    Each way is a selection. Scattering would have CUDA sort the indices, because its results are to repeat.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, edge_weight: Tensor, edge_index: Tensor, edge_of_position: Tensor) -> Tensor:
+        ctx.save_for_backward(edge_index)
+        padded = F.pad(edge_weight, (0, 1), value=-torch.inf)
+        return padded.index_select(-1, edge_of_position)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        (edge_index,) = ctx.saved_tensors
+        return gradients[0].index_select(-1, edge_index), None, None
+
+
 class GraphBlock(nn.Module):
     """Graph convolution, batch norm over the channels, ReLU, dropout: (B, J, C_in) -> (B, J, C_out)."""
 
@@ -80,7 +127,15 @@ class GraphBlock(nn.Module):
         self.norm = nn.BatchNorm1d(out_channels)
         self.dropout = dropout
 
+    def fused_parameters(self) -> tuple[Tensor, ...]:
+        return *self.convolution.fused_parameters(), self.norm.weight, self.norm.bias
+
     def forward(self, x_BJC: Tensor) -> Tensor:
+        if self.convolution.is_fused(x_BJC):
+            from wsgcn.model import fused
+
+            y_BJC = fused.graph_block(x_BJC, *self.fused_parameters(), self.convolution.graph, self.norm)
+            return F.dropout(y_BJC, self.dropout) if self.dropout else y_BJC
         y_BJC = self.convolution(x_BJC)
         # Batch norm over (B * J, C) keeps the statistics of every joint together, as the published code does.
         y_BJC = F.relu(self.norm(y_BJC.flatten(0, 1))).view_as(y_BJC)
@@ -96,7 +151,18 @@ class ResidualBlock(nn.Module):
         self.second = GraphBlock(channels, channels, skeleton, channelwise=channelwise, dropout=dropout)
 
     def forward(self, x_BJC: Tensor) -> Tensor:
-        return x_BJC + self.second(self.first(x_BJC))
+        first, second = self.first, self.second
+        if first.convolution.is_fused(x_BJC) and not first.dropout:
+            from wsgcn.model import fused
+
+            return fused.residual_block(
+                x_BJC,
+                *first.fused_parameters(),
+                *second.fused_parameters(),
+                first.convolution.graph,
+                (first.norm, second.norm),
+            )
+        return x_BJC + second(first(x_BJC))
 
 
 class NonLocal(nn.Module):
@@ -141,10 +207,27 @@ class NonLocal(nn.Module):
     def forward(self, x_BJC: Tensor) -> Tensor:
         w_theta, w_phi = self.score.weight[0].chunk(2)
         # theta meets only w_theta: the two linear maps are one vector, and theta itself is never formed.
-        score_BJ = x_BJC @ (w_theta @ self.theta.weight) + w_theta @ self.theta.bias
-        phi_and_g = F.linear(
-            x_BJC, torch.cat((self.phi.weight, self.g.weight)), torch.cat((self.phi.bias, self.g.bias))
-        )
+        v, constant = w_theta @ self.theta.weight, w_theta @ self.theta.bias
+        phi_g_weight = torch.cat((self.phi.weight, self.g.weight))
+        if self.training and may_fuse(x_BJC, phi_g_weight):
+            from wsgcn.model import fused
+
+            return fused.non_local(
+                x_BJC,
+                v,
+                constant + w_phi @ self.phi.bias,
+                w_phi,
+                phi_g_weight,
+                self.g.bias,
+                self.out.weight,
+                self.out.bias,
+                self.norm.weight,
+                self.norm.bias,
+                self.group_members.numpy(),
+                self.norm,
+            )
+        score_BJ = x_BJC @ v + constant
+        phi_and_g = F.linear(x_BJC, phi_g_weight, torch.cat((self.phi.bias, self.g.bias)))
         pooled = _GroupMax.apply(phi_and_g, self.group_members, self.group_of_joint)
         phi_BGC, g_BGC = pooled.chunk(2, dim=-1)
         attention_BJG = F.relu(score_BJ[:, :, None] + (phi_BGC @ w_phi)[:, None, :]) / len(self.group_members[0])

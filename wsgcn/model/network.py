@@ -4,6 +4,8 @@ Both take 2D joints (B, J, 2) in normalised screen units and give 3D joints (B, 
 to the root up to an offset that training does not force to zero; what reports a pose subtracts the root joint.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,7 +32,7 @@ class SemGCN(nn.Module):
             layers.append(ResidualBlock(channels, skeleton, channelwise=channelwise, dropout=dropout))
             if model.non_local:
                 layers.append(NonLocal(channels, skeleton))
-        layers.append(SemGraphConv(channels, 3, skeleton, channelwise=channelwise))
+        layers.append(_OutputGraphConv(channels, 3, skeleton, channelwise=channelwise))
         self.layers = nn.Sequential(*layers)
 
     def forward(self, keypoints_BJ2: Tensor) -> Tensor:
@@ -55,7 +57,7 @@ class LinearModel(nn.Module):
             )
             for _ in range(model.blocks)
         )
-        self.last = nn.Linear(model.width, 3 * joints)
+        self.last = _OutputLinear(model.width, 3 * joints)
         nn.init.kaiming_normal_(self.last.weight)
 
     def forward(self, keypoints_BJ2: Tensor) -> Tensor:
@@ -75,6 +77,25 @@ class _LinearBlock(nn.Module):
 
     def forward(self, x_BC: Tensor) -> Tensor:
         return F.dropout(F.relu(self.norm(self.linear(x_BC))), self.dropout, self.training)
+
+
+class _OutputGraphConv(SemGraphConv):
+    def forward(self, x_BJC: Tensor) -> Tensor:
+        return _in_float32(super().forward, x_BJC)
+
+
+class _OutputLinear(nn.Linear):
+    def forward(self, x_BC: Tensor) -> Tensor:
+        return _in_float32(super().forward, x_BC)
+
+
+def _in_float32(layer: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """The layer outside of autocast: its output is coordinates in metres, of which bfloat16 keeps 2 to 4 mm."""
+    device = x.device.type
+    if not torch.is_autocast_enabled(device):
+        return layer(x)
+    with torch.autocast(device, enabled=False):
+        return layer(x.float())
 
 
 def build_network(skeleton: Skeleton, model: params.Model, seed: int | None = None) -> nn.Module:

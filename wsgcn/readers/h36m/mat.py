@@ -8,7 +8,6 @@ import io
 
 import h5py
 import numpy as np
-import scipy.io
 
 from wsgcn.errors import InputError
 from wsgcn.readers.h36m.checks import checked_array
@@ -35,6 +34,8 @@ def decode_mat(content: bytes, origin: str) -> np.ndarray:
 
 
 def _cell_5(content: bytes) -> object:
+    import scipy.io  # here, since no other layout needs it: it takes longer to import than NumPy
+
     data = scipy.io.loadmat(io.BytesIO(content), variable_names=["data"]).get("data")
     return data[0, 0] if data is not None and data.dtype == object and data.shape == (1, 1) else None
 

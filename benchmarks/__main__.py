@@ -1,0 +1,52 @@
+"""Run the benchmarks: python -m benchmarks [NAME ...], or `make bench` for all of them."""
+
+import argparse
+import math
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.processes import in_fresh_process, measure
+from benchmarks.report import Measurement, describe_machine, rewrite, table
+
+# In this order; each is a module with `measure() -> list[Measurement]`.
+USUAL = ("training", "data", "preprocessing", "evaluation", "startup", "parallel", "cuda")
+ON_DEMAND = ("precision",)  # runs long
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns the exit status: 1 if a benchmark failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure the speed of the pipeline. On a machine that does nothing else it takes a while.",
+        epilog=f"Without names all of {', '.join(USUAL)} run, and {PAGE.parent.name}/{PAGE.name} gets the table.",
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(USUAL)} or {', '.join(ON_DEMAND)} (default: the usual)"
+    )
+    names = tuple(parser.parse_args(arguments).names)
+    for name in names:
+        if name not in USUAL + ON_DEMAND:
+            parser.error(f"{name!r} is no benchmark; they are {', '.join(USUAL + ON_DEMAND)}.")
+    rows: list[tuple[str, Measurement]] = []
+    failed = False
+    for name in names or USUAL:
+        print(f"benchmark {name} ...", file=sys.stderr, flush=True)
+        try:
+            rows += [(name, measurement) for measurement in in_fresh_process(measure, name)]
+        except Exception as error:  # of any kind: the others' rows are worth having
+            traceback.print_exception(error)
+            failed = True
+            rows.append((name, Measurement("failed", math.nan, "", note=" ".join(f"{error!r}".split()))))
+    text = f"{in_fresh_process(describe_machine)}\n\n{table(rows)}"
+    print(text)
+    if not names:
+        rewrite(PAGE, text)
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,231 @@
+"""Training on a CUDA device at Human3.6M's size: steps a second and their floor, the schedule, several at once.
+
+On a machine with a GPU: python -m benchmarks cuda
+"""
+
+import math
+import multiprocessing
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from threading import Barrier
+from typing import Any, get_args
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from benchmarks.report import Measurement, median_and_spread, seconds
+from wsgcn.dataset import LabelledSet, TrueRoots, UnlabelledSet
+from wsgcn.model.network import build_network, count_parameters
+from wsgcn.params import Params, Precision, read_params
+from wsgcn.runtime import prepare, tf32_products
+from wsgcn.skeleton import SKELETONS
+from wsgcn.training import Trainer, Weights, epoch_steps
+
+STAGES = ("warm-up", "weak")
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+
+# Poses of S1 and of S5-S8 that make an epoch 4,100 steps of 256 + 256, as in the published schedule.
+_LABELLED, _UNLABELLED = 250_000, 4_100 * 256
+_PUBLISHED_EPOCHS = {"warm-up": 20, "weak": 80}
+_GOAL_MINUTES = 5
+
+_STEPS = {True: 400, False: 100}  # of a timed run, captured or not
+_REPEATS = 5
+_PROCESSES = (1, 2, 4)
+_PRODUCT_SIZE, _COPY_BYTES, _KERNEL_REPEATS = 8192, 2**30, 10
+_FLOAT32_BYTES = 4
+_ADAM_PASSES = 7  # reads weight, gradient and two moments; writes weight and moments
+
+
+def measure() -> list[Measurement]:
+    if not torch.cuda.is_available():
+        return [Measurement("training on CUDA", math.nan, "", note="not measured: no CUDA device")]
+    params = read_params()
+    device = prepare(params.runtime.model_copy(update={"device": "cuda"}))
+    copy_rate = _copy_bytes_per_s(device)
+    rows = [Measurement("copying within the GPU", copy_rate / 1e9, "GB/s", note="read and written")]
+    for precision in PRECISIONS:
+        product_rate = _product_flop_per_s(device, precision)
+        rows.append(Measurement(f"large products, {precision}", product_rate / 1e12, "TFLOP/s"))
+        schedule_s = 0.0
+        for stage in STAGES:
+            training = Training(params, stage, precision, device)
+            floor_s, note = training.floor(product_rate, copy_rate)
+            for is_captured in (True, False):
+                rate, spread = median_and_spread(training.rates(is_captured))
+                name = f"{stage}, {precision}, {'captured' if is_captured else 'not captured'}"
+                rows.append(
+                    Measurement(name, rate, "steps/s", spread, note=f"floor {1 / floor_s:,.0f} steps/s: {note}")
+                )
+                if is_captured:
+                    schedule_s += _PUBLISHED_EPOCHS[stage] * training.steps_per_epoch / rate
+        minutes = schedule_s / 60
+        rows.append(
+            Measurement(
+                f"published schedule, {precision}",
+                minutes,
+                "min",
+                goal=f"< {_GOAL_MINUTES} min",
+                met=minutes < _GOAL_MINUTES,
+                note=f"20 + 80 epochs of {training.steps_per_epoch:,} captured steps at the rates above",
+            )
+        )
+    return rows + _processes_at_once()
+
+
+class Training:
+    """A stage's training on random poses of the published number."""
+
+    def __init__(
+        self,
+        params: Params,
+        stage: str,
+        precision: Precision,
+        device: torch.device,
+        labelled: int = _LABELLED,
+        unlabelled: int = _UNLABELLED,
+    ) -> None:
+        self.params, self.precision, self.device = params, precision, device
+        self.skeleton = SKELETONS[params.data.skeleton]
+        self.steps_per_epoch = epoch_steps(labelled, unlabelled, params.training)
+        joints = len(self.skeleton.joints)
+        generator = torch.Generator().manual_seed(0)
+
+        def normal(*shape: int) -> Tensor:
+            return 0.3 * torch.randn(*shape, generator=generator)
+
+        self.labelled = LabelledSet(normal(labelled, joints, 2), normal(labelled, joints, 3)).to(device)
+        self.unlabelled: UnlabelledSet | None = None
+        batch = params.training.batch_labelled
+        if stage == "weak":
+            self.unlabelled = UnlabelledSet(
+                keypoints_NJ2=normal(unlabelled, joints, 2),
+                camera_N=torch.zeros(unlabelled, dtype=torch.int64),
+                intrinsics_K9=torch.tensor([[2.29, 2.29, 0.02, 0.02, -0.2, 0.2, 0.0, 0.0, 0.0]]),
+                roots=TrueRoots(torch.tensor([0.0, 0.0, 5.0]).expand(unlabelled, 3).contiguous()),
+            ).to(device)
+            batch += params.training.batch_unlabelled
+        self.poses_per_step = batch
+        self.weights = Weights(supervised=1.0, reprojection=1.0, bone=1.0)
+        self.bones_E2 = torch.tensor(self.skeleton.bones, device=device)
+
+    def runner(self, is_captured: bool) -> Callable[[int], object]:
+        """Trains for so many steps; the losses are read at their end, so the device has then done its work."""
+        network = build_network(self.skeleton, self.params.model, 0).to(self.device)
+        trainer = Trainer.start(network, self.params.training, 0, self.precision)
+        trainer.capture = is_captured
+        return lambda steps: trainer.run_epoch(steps, self.labelled, self.unlabelled, self.weights, self.bones_E2)
+
+    def rates(self, is_captured: bool) -> list[float]:
+        """Steps a second of each of several runs."""
+        run, steps = self.runner(is_captured), _STEPS[is_captured]
+        run(steps)
+        return [steps / seconds(lambda: run(steps)) for _ in range(_REPEATS)]
+
+    def floor(self, product_flop_per_s: float, copy_bytes_per_s: float) -> tuple[float, str]:
+        """The least seconds of a step at the device's measured rates, and what that counts, as text.
+
+        A matrix product takes as long as its operations, or as reading its factors and writing its result, whichever
+        is more. Adam reads and writes every parameter and its moments. All else is counted as free.
+        """
+        with Products() as products:
+            self.runner(is_captured=False)(1)
+        parameters = count_parameters(build_network(self.skeleton, self.params.model, 0))
+        adam_bytes = _ADAM_PASSES * _FLOAT32_BYTES * parameters
+        product_s = sum(max(flop / product_flop_per_s, size / copy_bytes_per_s) for flop, size in products.counted)
+        flop, size = (sum(column) for column in zip(*products.counted, strict=True))
+        counted = f"{len(products.counted)} products and Adam"
+        note = f"{flop / 1e9:.1f} GFLOP and {(size + adam_bytes) / 1e6:.0f} MB in {counted}"
+        return product_s + adam_bytes / copy_bytes_per_s, note
+
+
+class Products(TorchDispatchMode):
+    """Counts the matrix products inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counted: list[tuple[float, float]] = []  # operations; bytes of factors and result
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if func.overloadpacket in flop_registry:
+            tensors = [tensor for tensor in (*args, result) if isinstance(tensor, Tensor)]
+            flop = flop_registry[func.overloadpacket](*args, **(kwargs or {}), out_val=result)
+            self.counted.append((flop, sum(map(_bytes, tensors))))
+        return result
+
+
+def _bytes(tensor: Tensor) -> int:
+    """In memory: an expanded tensor lies there once."""
+    return min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
+
+
+def _product_flop_per_s(device: torch.device, precision: Precision) -> float:
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    a, b = (torch.randn(_PRODUCT_SIZE, _PRODUCT_SIZE, device=device, dtype=dtype) for _ in range(2))
+    with tf32_products(precision == "tf32"):
+        return 2 * _PRODUCT_SIZE**3 / _kernel_s(lambda: torch.mm(a, b))
+
+
+def _copy_bytes_per_s(device: torch.device) -> float:
+    a, b = (torch.zeros(_COPY_BYTES, dtype=torch.uint8, device=device) for _ in range(2))
+    return 2 * _COPY_BYTES / _kernel_s(lambda: b.copy_(a))
+
+
+def _kernel_s(launch: Callable[[], object]) -> float:
+    """Seconds of one of several launches in a row, after a first one."""
+
+    def launches() -> None:
+        for _ in range(_KERNEL_REPEATS):
+            launch()
+        torch.cuda.synchronize()
+
+    launches()
+    return median_and_spread([seconds(launches) for _ in range(_REPEATS)])[0] / _KERNEL_REPEATS
+
+
+def _processes_at_once() -> list[Measurement]:
+    """Poses a second of several weak stages that share the device."""
+    rows: list[Measurement] = []
+    context = multiprocessing.get_context("spawn")
+    for count in _PROCESSES:
+        with context.Manager() as manager, ProcessPoolExecutor(count, mp_context=context) as pool:
+            start = manager.Barrier(count)
+            runs = [future.result() for future in [pool.submit(_train_at, start) for _ in range(count)]]
+        began, ended = min(run[0] for run in runs), max(run[1] for run in runs)
+        poses_per_s = sum(run[2] for run in runs) / (ended - began)
+        alone = rows[0].value if rows else math.nan
+        rows.append(
+            Measurement(
+                f"weak, float32, {count} {'process' if count == 1 else 'processes at once'}",
+                poses_per_s,
+                "poses/s",
+                goal="> one alone" if rows else "",
+                met=poses_per_s > alone if rows else None,
+                note="in total" if rows else "",
+            )
+        )
+    return rows
+
+
+def _train_at(start: Barrier) -> tuple[float, float, int]:
+    """One of the processes: when its steps began and ended, and how many poses they took."""
+    params = read_params()
+    device = prepare(params.runtime.model_copy(update={"device": "cuda"}))
+    training = Training(params, "weak", "float32", device)
+    run, steps = training.runner(is_captured=True), _REPEATS * _STEPS[True]
+    run(_STEPS[True])
+    start.wait()
+    began = time.time()
+    run(steps)
+    return began, time.time(), steps * training.poses_per_step
+
+
+if __name__ == "__main__":
+    for measurement in measure():
+        print(measurement)

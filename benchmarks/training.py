@@ -1,0 +1,115 @@
+"""Training steps on this machine's CPU against the published step, written literally, and against their floor.
+
+All of it is timed by turns in one process, so that what else the machine does falls on every side. The literal step
+profits from the process's settings too (it keeps freed memory), and is given its batches by the faster of no worker and
+two.
+"""
+
+import math
+import statistics
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from unittest.mock import patch
+
+import torch
+
+from benchmarks.cuda import STAGES, Products, Training
+from benchmarks.literal import LabelledPoses, LiteralTraining, UnlabelledPoses
+from benchmarks.report import Measurement, median_and_spread, seconds
+from wsgcn.dataset import TrueRoots
+from wsgcn.model.network import SemGCN, build_network
+from wsgcn.params import Precision, read_params
+from wsgcn.runtime import prepare
+
+_POSES = 20_000
+_ROUNDS = 7
+_PRODUCT_SIZE = 4096
+_LEAST_OVER_LITERAL, _LEAST_SHARE_OF_FLOOR = 3.5, 0.5
+
+OURS, PLAIN, BF16, LITERAL = "step", "step, plain layers", "step, bf16 (plain layers)", "published step, literal"
+_STEPS = {OURS: 12, PLAIN: 6, BF16: 6, LITERAL: 4}  # in a round
+
+
+def measure() -> list[Measurement]:
+    return [measurement for stage in STAGES for measurement in _measure(stage)]
+
+
+def _measure(stage: str) -> list[Measurement]:
+    params = read_params()
+    device = prepare(params.runtime.model_copy(update={"device": "cpu"}))
+
+    def training(precision: Precision) -> Training:
+        return Training(params, stage, precision, device, labelled=_POSES, unlabelled=_POSES)
+
+    ours, bf16 = training("float32"), training("bf16")
+    with plain_layers(), Products() as products:
+        ours.runner(is_captured=False)(1)
+    flop = sum(of_product for of_product, _ in products.counted)
+    runners: dict[str, tuple[Callable[[int], object], AbstractContextManager[object]]] = {
+        OURS: (ours.runner(is_captured=False), nullcontext()),
+        PLAIN: (ours.runner(is_captured=False), plain_layers()),
+        BF16: (bf16.runner(is_captured=False), nullcontext()),
+        LITERAL: (_faster(_literal(ours, workers=0), _literal(ours, workers=2)), nullcontext()),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in runners}
+    product_rates = []
+    for _ in range(_ROUNDS):
+        product_rates.append(_product_rate())
+        for name, (run, context) in runners.items():
+            with context:
+                run(1)
+                rates[name].append(_STEPS[name] / seconds(lambda run=run, name=name: run(_STEPS[name])))  # type: ignore[misc]
+    over_literal = [a / b for a, b in zip(rates[OURS], rates[LITERAL], strict=True)]
+    floor_share = [rate * flop / product for rate, product in zip(rates[OURS], product_rates, strict=True)]
+    rows = [Measurement(f"{stage} {name}", *_rated(rates[name])) for name in rates]
+    for what, values, least, note in (
+        (f"{stage} step over the literal one", over_literal, _LEAST_OVER_LITERAL, ""),
+        (
+            f"{stage} step, share of its floor",
+            floor_share,
+            _LEAST_SHARE_OF_FLOOR,
+            f"{flop / 1e9:.1f} GFLOP in products, at {statistics.median(product_rates) / 1e9:.0f} GFLOP/s",
+        ),
+    ):
+        value, spread = median_and_spread(values)
+        rows.append(Measurement(what, value, "", spread, f">= {least:g}", value >= least, note))
+    return rows
+
+
+def plain_layers() -> AbstractContextManager[object]:
+    """Inside, the CPU trains through the layers in plain torch."""
+    return patch("wsgcn.model.layers.may_fuse", return_value=False)
+
+
+def _rated(values: list[float]) -> tuple[float, str, tuple[float, float]]:
+    value, spread = median_and_spread(values)
+    return value, "steps/s", spread
+
+
+def _literal(training: Training, workers: int) -> Callable[[int], object]:
+    unlabelled = None
+    if training.unlabelled is not None:
+        roots = training.unlabelled.roots
+        assert isinstance(roots, TrueRoots)
+        intrinsics_N9 = training.unlabelled.intrinsics_K9[training.unlabelled.camera_N]
+        unlabelled = UnlabelledPoses(
+            training.unlabelled.keypoints_NJ2.numpy(), roots.root_N3.numpy(), intrinsics_N9.numpy()
+        )
+    network = build_network(training.skeleton, training.params.model, 0)
+    assert isinstance(network, SemGCN), "the literal step is SemGCN's: run this with model.name: semgcn"
+    labelled = LabelledPoses(training.labelled.keypoints_NJ2.numpy(), training.labelled.pose_NJ3.numpy())
+    return LiteralTraining(
+        network, training.skeleton, training.params.training, labelled, unlabelled, workers=workers
+    ).run
+
+
+def _faster(*runs: Callable[[int], object]) -> Callable[[int], object]:
+    for run in runs:
+        run(1)
+    return min(runs, key=lambda run: seconds(lambda: run(_STEPS[LITERAL])))
+
+
+def _product_rate() -> float:
+    """Operations a second of a large float32 product."""
+    product_NN = torch.randn(_PRODUCT_SIZE, _PRODUCT_SIZE)
+    return math.prod((2, *(_PRODUCT_SIZE,) * 3)) / min(seconds(lambda: product_NN @ product_NN) for _ in range(3))
