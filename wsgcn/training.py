@@ -43,7 +43,7 @@ from wsgcn.step import Step, Weights
 from wsgcn.store import Detections
 from wsgcn.trackers import Tracker
 
-_VALIDATION_BATCH = 4096
+_VALIDATION_BATCH = 1024
 
 Row = dict[str, float]
 
