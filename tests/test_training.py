@@ -15,6 +15,7 @@ from wsgcn.checkpoint import load_checkpoint
 from wsgcn.dataset import load_labelled, load_unlabelled, load_unlabelled_with_true_roots, takes_of
 from wsgcn.errors import InputError
 from wsgcn.losses import bone_ends, bone_loss, reprojection_loss, supervised_loss
+from wsgcn.model.blas import IS_AVAILABLE
 from wsgcn.model.network import build_network
 from wsgcn.runtime import prepare
 from wsgcn.skeleton import H36M16
@@ -55,6 +56,27 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_other_ones(run):
     for name in ("warmup.pt", "weak.pt"):
         assert (first / name).read_bytes() == (second / name).read_bytes()
         assert (first / name).read_bytes() != (other / name).read_bytes()
+
+
+@pytest.mark.skipif(not IS_AVAILABLE, reason="torch was built without MKL, so its own layers train")
+def test_the_number_of_threads_changes_no_bit_at_the_papers_width(capture):
+    """At 128 channels a weight is large enough for torch to share its norm between threads, and its update."""
+    params = tiny_params(model__channels=128, training__batch_labelled=64, training__batch_unlabelled=64)
+    labelled = load_labelled(*capture, takes_of(capture[1], ["S1"]), H36M16)
+    unlabelled = load_unlabelled_with_true_roots(*capture, takes_of(capture[1], ["S5"]), H36M16)
+    bones_E2 = torch.tensor(H36M16.bones)
+    threads = torch.get_num_threads()
+    results = []
+    try:
+        for number in (1, 2, 4):
+            torch.set_num_threads(number)
+            trainer = Trainer.start(build_network(H36M16, params.model, seed=5), params.training, seed=2)
+            trainer.run_epoch(3, labelled, unlabelled, Weights(1.0, 1.0, 1.0), bones_E2)
+            results.append(trainer.network.state_dict())
+    finally:
+        torch.set_num_threads(threads)
+    for result in results[1:]:
+        assert all(torch.equal(value, results[0][name]) for name, value in result.items())
 
 
 @pytest.mark.parametrize("change", [{}, {"model__name": "linear"}, {"model__dropout": 0.2}])

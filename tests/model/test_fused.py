@@ -118,6 +118,7 @@ def test_it_stands_in_for_the_layers_in_float32_training_alone():
     x = torch.zeros(2, 16, 2)
     assert may_fuse(x)
     assert not may_fuse(x, x.double())
+    assert not may_fuse(x.transpose(0, 1))
     with torch.no_grad():
         assert not may_fuse(x)
     with torch.autocast("cpu", torch.bfloat16):

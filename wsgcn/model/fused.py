@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from wsgcn.model import kernels
 
@@ -196,6 +197,7 @@ class _GraphConvolution(torch.autograd.Function):
         return torch.from_numpy(y_RC).add_(bias).view(*x_BJC.shape[:2], -1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (x_BJC,) = ctx.saved_tensors
         dy_RC = grads[0].flatten(0, 1).contiguous()
@@ -224,6 +226,7 @@ class _GraphBlock(torch.autograd.Function):
         return ctx.norm.output(ctx.y, x, is_relu=True, is_added=False)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (x_BJC,) = ctx.saved_tensors
         y, joints = ctx.y, x_BJC.shape[1]
@@ -260,6 +263,7 @@ class _ResidualBlock(torch.autograd.Function):
         return ctx.norm_2.output(ctx.y_2, x, is_relu=True, is_added=True)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (x_BJC,) = ctx.saved_tensors
         x, y_1, y_2 = x_BJC.numpy(), ctx.y_1, ctx.y_2
@@ -317,6 +321,7 @@ class _NonLocal(torch.autograd.Function):
         return ctx.norm.output(u, x, is_relu=False, is_added=True)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         (x_BJC,) = ctx.saved_tensors
         batch, joints, channels = x_BJC.shape

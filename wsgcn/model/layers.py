@@ -20,8 +20,9 @@ def may_fuse(*tensors: Tensor) -> bool:
     """Whether `wsgcn.model.fused` may stand in for a layer in training mode."""
     if not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
         return False
-    if not all(tensor.device.type == "cpu" and tensor.dtype == torch.float32 for tensor in tensors):
-        return False
+    for tensor in tensors:
+        if tensor.device.type != "cpu" or tensor.dtype != torch.float32 or not tensor.is_contiguous():
+            return False
     # Here and below it is imported where it runs: numba takes a third of a second to load, and only training needs it.
     from wsgcn.model.blas import IS_AVAILABLE
 
