@@ -9,22 +9,16 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from threading import Barrier
-from typing import Any, get_args
+from typing import get_args
 
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
+from benchmarks.random_training import STAGES, Products, Training
 from benchmarks.report import Measurement, median_and_spread, seconds
-from wsgcn.dataset import LabelledSet, TrueRoots, UnlabelledSet
 from wsgcn.model.network import build_network, count_parameters
-from wsgcn.params import Params, Precision, read_params
+from wsgcn.params import Precision, read_params
 from wsgcn.runtime import prepare, tf32_products
-from wsgcn.skeleton import SKELETONS
-from wsgcn.training import Trainer, Weights, epoch_steps
 
-STAGES = ("warm-up", "weak")
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 # Poses of S1 and of S5-S8 that make an epoch 4,100 steps of 256 + 256, as in the published schedule.
@@ -52,10 +46,10 @@ def measure() -> list[Measurement]:
         rows.append(Measurement(f"large products, {precision}", product_rate / 1e12, "TFLOP/s"))
         schedule_s = 0.0
         for stage in STAGES:
-            training = Training(params, stage, precision, device)
-            floor_s, note = training.floor(product_rate, copy_rate)
+            training = Training(params, stage, precision, device, _LABELLED, _UNLABELLED)
+            floor_s, note = _floor(training, product_rate, copy_rate)
             for is_captured in (True, False):
-                rate, spread = median_and_spread(training.rates(is_captured))
+                rate, spread = median_and_spread(_rates(training, is_captured))
                 name = f"{stage}, {precision}, {'captured' if is_captured else 'not captured'}"
                 rows.append(
                     Measurement(name, rate, "steps/s", spread, note=f"floor {1 / floor_s:,.0f} steps/s: {note}")
@@ -76,93 +70,28 @@ def measure() -> list[Measurement]:
     return rows + _processes_at_once()
 
 
-class Training:
-    """A stage's training on random poses of the published number."""
-
-    def __init__(
-        self,
-        params: Params,
-        stage: str,
-        precision: Precision,
-        device: torch.device,
-        labelled: int = _LABELLED,
-        unlabelled: int = _UNLABELLED,
-    ) -> None:
-        self.params, self.precision, self.device = params, precision, device
-        self.skeleton = SKELETONS[params.data.skeleton]
-        self.steps_per_epoch = epoch_steps(labelled, unlabelled, params.training)
-        joints = len(self.skeleton.joints)
-        generator = torch.Generator().manual_seed(0)
-
-        def normal(*shape: int) -> Tensor:
-            return 0.3 * torch.randn(*shape, generator=generator)
-
-        self.labelled = LabelledSet(normal(labelled, joints, 2), normal(labelled, joints, 3)).to(device)
-        self.unlabelled: UnlabelledSet | None = None
-        batch = params.training.batch_labelled
-        if stage == "weak":
-            self.unlabelled = UnlabelledSet(
-                keypoints_NJ2=normal(unlabelled, joints, 2),
-                camera_N=torch.zeros(unlabelled, dtype=torch.int64),
-                intrinsics_K9=torch.tensor([[2.29, 2.29, 0.02, 0.02, -0.2, 0.2, 0.0, 0.0, 0.0]]),
-                roots=TrueRoots(torch.tensor([0.0, 0.0, 5.0]).expand(unlabelled, 3).contiguous()),
-            ).to(device)
-            batch += params.training.batch_unlabelled
-        self.poses_per_step = batch
-        self.weights = Weights(supervised=1.0, reprojection=1.0, bone=1.0)
-        self.bones_E2 = torch.tensor(self.skeleton.bones, device=device)
-
-    def runner(self, is_captured: bool) -> Callable[[int], object]:
-        """Trains for so many steps; the losses are read at their end, so the device has then done its work."""
-        network = build_network(self.skeleton, self.params.model, 0).to(self.device)
-        trainer = Trainer.start(network, self.params.training, 0, self.precision)
-        trainer.capture = is_captured
-        return lambda steps: trainer.run_epoch(steps, self.labelled, self.unlabelled, self.weights, self.bones_E2)
-
-    def rates(self, is_captured: bool) -> list[float]:
-        """Steps a second of each of several runs."""
-        run, steps = self.runner(is_captured), _STEPS[is_captured]
-        run(steps)
-        return [steps / seconds(lambda: run(steps)) for _ in range(_REPEATS)]
-
-    def floor(self, product_flop_per_s: float, copy_bytes_per_s: float) -> tuple[float, str]:
-        """The least seconds of a step at the device's measured rates, and what that counts, as text.
-
-        A matrix product takes as long as its operations, or as reading its factors and writing its result, whichever
-        is more. Adam reads and writes every parameter and its moments. All else is counted as free.
-        """
-        with Products() as products:
-            self.runner(is_captured=False)(1)
-        parameters = count_parameters(build_network(self.skeleton, self.params.model, 0))
-        adam_bytes = _ADAM_PASSES * _FLOAT32_BYTES * parameters
-        product_s = sum(max(flop / product_flop_per_s, size / copy_bytes_per_s) for flop, size in products.counted)
-        flop, size = (sum(column) for column in zip(*products.counted, strict=True))
-        counted = f"{len(products.counted)} products and Adam"
-        note = f"{flop / 1e9:.1f} GFLOP and {(size + adam_bytes) / 1e6:.0f} MB in {counted}"
-        return product_s + adam_bytes / copy_bytes_per_s, note
+def _rates(training: Training, is_captured: bool) -> list[float]:
+    """Steps a second of each of several runs."""
+    run, steps = training.runner(is_captured), _STEPS[is_captured]
+    run(steps)
+    return [steps / seconds(lambda: run(steps)) for _ in range(_REPEATS)]
 
 
-class Products(TorchDispatchMode):
-    """Counts the matrix products inside."""
+def _floor(training: Training, product_flop_per_s: float, copy_bytes_per_s: float) -> tuple[float, str]:
+    """The least seconds of a step at the device's measured rates, and what that counts, as text.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.counted: list[tuple[float, float]] = []  # operations; bytes of factors and result
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if func.overloadpacket in flop_registry:
-            tensors = [tensor for tensor in (*args, result) if isinstance(tensor, Tensor)]
-            flop = flop_registry[func.overloadpacket](*args, **(kwargs or {}), out_val=result)
-            self.counted.append((flop, sum(map(_bytes, tensors))))
-        return result
-
-
-def _bytes(tensor: Tensor) -> int:
-    """In memory: an expanded tensor lies there once."""
-    return min(tensor.numel() * tensor.element_size(), tensor.untyped_storage().nbytes())
+    A matrix product takes as long as its operations, or as reading its factors and writing its result, whichever
+    is more. Adam reads and writes every parameter and its moments. All else is counted as free.
+    """
+    with Products() as products:
+        training.runner(is_captured=False)(1)
+    parameters = count_parameters(build_network(training.skeleton, training.params.model, 0))
+    adam_bytes = _ADAM_PASSES * _FLOAT32_BYTES * parameters
+    product_s = sum(max(flop / product_flop_per_s, size / copy_bytes_per_s) for flop, size in products.counted)
+    flop, size = (sum(column) for column in zip(*products.counted, strict=True))
+    counted = f"{len(products.counted)} products and Adam"
+    note = f"{flop / 1e9:.1f} GFLOP and {(size + adam_bytes) / 1e6:.0f} MB in {counted}"
+    return product_s + adam_bytes / copy_bytes_per_s, note
 
 
 def _product_flop_per_s(device: torch.device, precision: Precision) -> float:
@@ -217,7 +146,7 @@ def _train_at(start: Barrier) -> tuple[float, float, int]:
     """One of the processes: when its steps began and ended, and how many poses they took."""
     params = read_params()
     device = prepare(params.runtime.model_copy(update={"device": "cuda"}))
-    training = Training(params, "weak", "float32", device)
+    training = Training(params, "weak", "float32", device, _LABELLED, _UNLABELLED)
     run, steps = training.runner(is_captured=True), _REPEATS * _STEPS[True]
     run(_STEPS[True])
     start.wait()

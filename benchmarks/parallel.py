@@ -7,25 +7,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from benchmarks.capture import full_size_params
 from benchmarks.clone import call, tiny_clone
 from benchmarks.processes import in_fresh_process
+from benchmarks.random_training import Training
 from benchmarks.report import Measurement, median_and_spread
-from wsgcn.dataset import LabelledSet, TrueRoots, UnlabelledSet
-from wsgcn.model.network import build_network
 from wsgcn.runtime import prepare
-from wsgcn.skeleton import SKELETONS
-from wsgcn.step import Weights
-from wsgcn.training import Trainer
 
 _RATES = ("0.002", "0.003")  # of learning: an experiment each
 _LONGEST_S = 600.0
 _WITH_TIMES = ("metrics/warmup.csv", "metrics/weak.csv")  # they state the seconds of an epoch
 
 _POSES = 20_000
+_STEPS = 2  # at a time
 _READY_S, _TRAINING_S, _REPEATS = 20.0, 10.0, 3
 _LEAST_SHARE = 0.8
 
@@ -131,21 +127,12 @@ def _rate(start: float, threads: int) -> float:
     """Weak steps a second from a point in time on, at the sizes in params.yaml, on random poses."""
     params = full_size_params()
     device = prepare(params.runtime.model_copy(update={"threads": threads}))
-    skeleton = SKELETONS[params.data.skeleton]
-    joints = len(skeleton.joints)
-    labelled = LabelledSet(0.3 * torch.randn(_POSES, joints, 2), 0.3 * torch.randn(_POSES, joints, 3)).to(device)
-    unlabelled = UnlabelledSet(
-        keypoints_NJ2=0.3 * torch.randn(_POSES, joints, 2),
-        camera_N=torch.zeros(_POSES, dtype=torch.int64),
-        intrinsics_K9=torch.tensor([[2.29, 2.29, 0.02, 0.02, -0.2, 0.2, 0.0, 0.0, 0.0]]),
-        roots=TrueRoots(torch.tensor([0.0, 0.0, 5.0]).repeat(_POSES, 1)),
-    ).to(device)
-    trainer = Trainer.start(build_network(skeleton, params.model, 0).to(device), params.training, 0)
-    weights, bones_E2 = Weights(supervised=1.0, reprojection=1.0, bone=1.0), torch.tensor(skeleton.bones, device=device)
-    trainer.run_epoch(2, labelled, unlabelled, weights, bones_E2)
+    run = Training(params, "weak", "float32", device, labelled=_POSES, unlabelled=_POSES).runner(is_captured=False)
+    run(_STEPS)
     assert time.time() < start, "the machine was too slow to be ready in time"
     time.sleep(start - time.time())
-    first_step, started = trainer.step, time.perf_counter()
+    steps, started = 0, time.perf_counter()
     while time.perf_counter() - started < _TRAINING_S:
-        trainer.run_epoch(2, labelled, unlabelled, weights, bones_E2)
-    return (trainer.step - first_step) / (time.perf_counter() - started)
+        run(_STEPS)
+        steps += _STEPS
+    return steps / (time.perf_counter() - started)

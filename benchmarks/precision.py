@@ -1,8 +1,9 @@
 """What the precision of the training does to the final error, on a capture in any of Human3.6M's layouts.
 
-    python -m benchmarks.precision RAW [--seeds N] [--epochs WARMUP WEAK] [--stride N] [--threads N]
+    python -m benchmarks.precision RAW [--supervised] [--only NAME ...] [--seeds N] [--epochs WARMUP WEAK] [--stride N]
 
-trains the published weak set-up for every seed in every precision, on the CPU, and tests on S9 and S11. TF32 is
+trains the published weak set-up for every seed in every precision, on the CPU, and tests on S9 and S11; with
+--supervised S5-S8 have labels too, which leaves far less noise. TF32 is
 emulated where `Step` asks for it: the factors of the network's matrix products, on both ways, are rounded to 10 bits.
 float32 trained through the plain layers differs from float32 by rounding alone, which training amplifies; how far it
 comes out is the noise to judge by. The rate falls to a hundredth, so that the last steps add little to it.
@@ -74,29 +75,41 @@ def measure() -> list[Measurement]:
 
 
 def compare(
-    raw: Path, *, seeds: int = 5, epochs: tuple[int, int] = (4, 16), stride: int = 1, threads: int = 0
+    raw: Path,
+    *,
+    seeds: int = 5,
+    epochs: tuple[int, int] = (4, 16),
+    stride: int = 1,
+    threads: int = 0,
+    is_supervised: bool = False,
+    names: Sequence[str] = tuple(VARIANTS),
 ) -> list[Measurement]:
-    """Train and test every variant with every seed; each run's errors are printed as they come.
+    """Train and test the named variants with every seed; each run's errors are printed as they come.
 
     Raises:
         InputError: the capture cannot be read or lacks a subject.
     """
-    errors: dict[str, list[Errors]] = {name: [] for name in VARIANTS}
+    errors: dict[str, list[Errors]] = {name: [] for name in VARIANTS if name in {REFERENCE, *names}}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        params = _parameters(raw, folder, epochs=epochs, stride=stride, threads=threads)
+        params = _parameters(raw, folder, epochs=epochs, stride=stride, threads=threads, is_supervised=is_supervised)
         for seed in range(seeds):
-            for name, variant in VARIANTS.items():
-                errors[name].append(_final_errors(params, folder, seed, variant))
+            for name in errors:
+                errors[name].append(_final_errors(params, folder, seed, VARIANTS[name]))
                 found = ", ".join(f"{label} {errors[name][-1][metric]:.2f} mm" for metric, label in METRICS.items())
                 print(f"seed {seed}, {name}: {found}", file=sys.stderr, flush=True)
     return [row for metric, label in METRICS.items() for row in _rows(errors, metric, label)]
 
 
-def _parameters(raw: Path, folder: Path, *, epochs: tuple[int, int], stride: int, threads: int) -> Params:
-    """The published weak set-up, for which poses.h5 and detections.h5 are made in the folder."""
+def _parameters(
+    raw: Path, folder: Path, *, epochs: tuple[int, int], stride: int, threads: int, is_supervised: bool
+) -> Params:
+    """The published weak set-up, or with labels for all, for which poses.h5 and detections.h5 are made in the folder."""
     tree = read_params().model_dump()
     tree["data"] |= {"raw": str(raw), "layout": "auto", "stride": stride}
+    if is_supervised:
+        subjects = tree["data"]["subjects"]
+        subjects |= {"labelled": subjects["labelled"] + subjects["unlabelled"], "unlabelled": []}
     tree["detections"] |= {"source": "gt", "path": str(raw)}
     tree["warmup"]["epochs"], tree["weak"]["epochs"] = epochs
     tree["runtime"] |= {"device": "cpu", "threads": threads}
@@ -193,6 +206,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--stride", type=int, default=1, help="as data.stride (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads (default: torch's choice)")
+    parser.add_argument("--supervised", action="store_true", help="labels for S5-S8 too, and no weak losses")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=list(VARIANTS),
+        default=list(VARIANTS),
+        metavar="NAME",
+        help=f"beside {REFERENCE}: {', '.join(name for name in VARIANTS if name != REFERENCE)} (default: all)",
+    )
     options = parser.parse_args(arguments)
     try:
         rows = compare(
@@ -201,6 +223,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             epochs=tuple(options.epochs),
             stride=options.stride,
             threads=options.threads,
+            is_supervised=options.supervised,
+            names=options.only,
         )
     except InputError as error:
         parser.exit(1, f"{error}\n")

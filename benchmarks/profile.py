@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmarks.cuda import Training
+from benchmarks.random_training import Training
 from benchmarks.training import plain_layers
 from wsgcn.params import read_params
 from wsgcn.runtime import prepare

@@ -13,8 +13,8 @@ from unittest.mock import patch
 
 import torch
 
-from benchmarks.cuda import STAGES, Products, Training
 from benchmarks.literal import LabelledPoses, LiteralTraining, UnlabelledPoses
+from benchmarks.random_training import STAGES, Products, Training
 from benchmarks.report import Measurement, median_and_spread, seconds
 from wsgcn.dataset import TrueRoots
 from wsgcn.model.network import SemGCN, build_network
