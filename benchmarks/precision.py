@@ -57,9 +57,9 @@ class Variant:
 REFERENCE = "float32"
 VARIANTS = {
     REFERENCE: Variant("float32"),
-    "float32, plain layers": Variant("float32", is_plain=True),
+    "float32-plain": Variant("float32", is_plain=True),
     "bf16": Variant("bf16"),
-    "tf32, emulated": Variant("tf32", is_plain=True),
+    "tf32-emulated": Variant("tf32", is_plain=True),
 }
 
 Errors = dict[str, float]  # mm, by metric, the mean over the test frames
@@ -104,7 +104,7 @@ def compare(
 def _parameters(
     raw: Path, folder: Path, *, epochs: tuple[int, int], stride: int, threads: int, is_supervised: bool
 ) -> Params:
-    """The published weak set-up, or with labels for all, for which poses.h5 and detections.h5 are made in the folder."""
+    """The published weak set-up, or labels for all; poses.h5 and detections.h5 are made in the folder."""
     tree = read_params().model_dump()
     tree["data"] |= {"raw": str(raw), "layout": "auto", "stride": stride}
     if is_supervised:
