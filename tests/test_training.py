@@ -376,6 +376,13 @@ def test_what_precedes_a_capture_leaves_no_trace(capture, change):
 # Precision
 
 
+@pytest.fixture
+def any_precision(monkeypatch):
+    """What benchmarks may measure and nobody is offered."""
+    monkeypatch.setattr("wsgcn.training.check_precision", lambda precision, device: None)
+
+
+@pytest.mark.usefixtures("any_precision")
 @pytest.mark.parametrize("name", ["semgcn", "linear"])
 def test_bf16_trains_close_to_float32_and_keeps_float32_around_the_network(run, capture, name):
     kept = {"model__name": name, "model__channels": 32, "warmup__epochs": 3, "weak__epochs": 2}
@@ -397,6 +404,7 @@ def test_bf16_trains_close_to_float32_and_keeps_float32_around_the_network(run, 
     assert not torch.equal(predicted_BJ3, predicted_BJ3.bfloat16().float()), "the last layer gives float32's digits"
 
 
+@pytest.mark.usefixtures("any_precision")
 def test_bf16_repeats_its_bytes(run):
     first, second = (run(folder, runtime__precision="bf16") for folder in ("a", "b"))
     assert (first / "weak.pt").read_bytes() == (second / "weak.pt").read_bytes()
@@ -414,9 +422,13 @@ def test_validation_is_in_float32_whatever_the_training(capture):
     assert dtypes == [torch.float32, torch.bfloat16]
 
 
-def test_tf32_on_the_cpu_is_refused(run):
-    with pytest.raises(InputError, match=r"^runtime\.precision: is tf32, which only CUDA devices have"):
-        run(runtime__precision="tf32")
+@pytest.mark.parametrize(
+    ("precision", "sentence"),
+    [("tf32", "is tf32, which only CUDA devices have"), ("bf16", "is bf16, .* is not offered")],
+)
+def test_a_precision_that_is_not_to_be_had_is_refused(run, precision, sentence):
+    with pytest.raises(InputError, match=rf"^runtime\.precision: {sentence}"):
+        run(runtime__precision=precision)
 
 
 # CUDA
@@ -426,6 +438,7 @@ PRECISIONS = ["float32", "tf32", "bf16"]
 
 
 @needs_cuda
+@pytest.mark.usefixtures("any_precision")
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_cuda_is_repeatable_and_close_to_the_cpu(run, precision):
     on_cuda = {"runtime__device": "cuda", "runtime__precision": precision}
