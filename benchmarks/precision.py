@@ -3,10 +3,10 @@
     python -m benchmarks.precision RAW [--supervised] [--only NAME ...] [--seeds N] [--epochs WARMUP WEAK] [--stride N]
 
 trains the published weak set-up for every seed in every precision, on the CPU, and tests on S9 and S11; with
---supervised S5-S8 have labels too, which leaves far less noise. TF32 is
-emulated where `Step` asks for it: the factors of the network's matrix products, on both ways, are rounded to 10 bits.
-float32 trained through the plain layers differs from float32 by rounding alone, which training amplifies; how far it
-comes out is the noise to judge by. The rate falls to a hundredth, so that the last steps add little to it.
+--supervised S5-S8 have labels too, which leaves far less noise. TF32 is emulated where `Step` asks for it: the factors
+of the network's matrix products, on both ways, are rounded to 10 bits. float32 trained through the plain layers differs
+from float32 by rounding alone, which training amplifies; how far it comes out is the noise to judge by. The rate falls
+to a hundredth, so that the last steps add little to it.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.report import Measurement, table
+from benchmarks.training import plain_layers
 from wsgcn.dataset import count_poses, takes_of
 from wsgcn.detection_import import import_detections
 from wsgcn.errors import InputError
@@ -137,7 +138,7 @@ def _final_errors(params: Params, folder: Path, seed: int, variant: Variant) -> 
         patches.enter_context(patch("wsgcn.training.check_precision"))  # which knows that the CPU has no TF32
         patches.enter_context(patch("wsgcn.step.tf32_products", _emulated_tf32_products))
         if variant.is_plain:
-            patches.enter_context(patch("wsgcn.model.layers.may_fuse", return_value=False))
+            patches.enter_context(plain_layers())
         warm_up(params, poses, detections, warmup, folder / "warmup.csv", tracker)
         train_weakly(params, warmup, poses, detections, weak, folder / "weak.csv", tracker)
     with contextlib.redirect_stdout(io.StringIO()):  # the table of the actions

@@ -60,7 +60,7 @@ def test_a_step_leaves_the_loss_and_the_gradient_of_the_published_one(is_weak, i
     if is_fused:
         means = trainer.run_epoch(1, labelled, unlabelled if is_weak else None, weights, bones_E2)
     else:
-        with patch("wsgcn.model.layers.may_fuse", return_value=False):
+        with patch("wsgcn.model.network.may_fuse", return_value=False):
             means = trainer.run_epoch(1, labelled, unlabelled if is_weak else None, weights, bones_E2)
 
     assert means["total"] == pytest.approx(expected, rel=1e-5)

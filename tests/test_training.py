@@ -318,7 +318,7 @@ def test_a_step_never_makes_the_host_wait(capture, change, root, precision, monk
         trainer.network, trainer.optimiser, params.training, precision, labelled, unlabelled, EVERY_LOSS, bones_E2
     )
     monkeypatch.setattr(
-        "wsgcn.model.layers.may_fuse", lambda *_: False
+        "wsgcn.model.network.may_fuse", lambda *_: False
     )  # the CPU's own layers, which CUDA does not take
     with NoHostSync(monkeypatch):
         step(index_B, index_B)

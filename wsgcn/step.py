@@ -48,6 +48,7 @@ class Step:
         bones_E2: Tensor,
     ) -> None:
         self._network, self._optimiser = network, optimiser
+        self._parameters = list(network.parameters())
         self._gradient_clip, self._precision = settings.gradient_clip, precision
         self._labelled, self._unlabelled = labelled, unlabelled
         self._weights, self._bones_E2 = weights, bones_E2
@@ -113,7 +114,7 @@ class Step:
     def _state(self) -> list[Tensor]:
         """Every tensor that a step changes."""
         moments = [value for state in self._optimiser.state.values() for value in state.values()]
-        return [*self._network.parameters(), *self._network.buffers(), *moments, self._sums]
+        return [*self._parameters, *self._network.buffers(), *moments, self._sums]
 
     def _compute(self) -> None:
         self._optimiser.zero_grad(set_to_none=True)
@@ -130,7 +131,7 @@ class Step:
         with tf32_products(use_tf32):
             predicted.backward(gradient)
         if self._gradient_clip:
-            nn.utils.clip_grad_norm_(self._network.parameters(), self._gradient_clip)
+            nn.utils.clip_grad_norm_(self._parameters, self._gradient_clip)
         self._optimiser.step()
         self._sums += torch.stack(losses).detach()
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wsgcn.model import blas, kernels
-from wsgcn.model.layers import may_fuse
-from wsgcn.model.network import build_network
+from wsgcn.model.network import build_network, may_fuse
 from wsgcn.params import read_params
 from wsgcn.skeleton import H36M16, H36M17, Skeleton
 
@@ -55,15 +54,13 @@ def biases_before_norms(names: Iterable[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("skeleton", [H36M16, H36M17], ids=lambda skeleton: skeleton.name)
-@pytest.mark.parametrize("settings", [{}, {"non_local": False}, {"dropout": 0.3}], ids=["", "local", "dropout"])
+@pytest.mark.parametrize("settings", [{}, {"non_local": False}, {"blocks": 0}], ids=["", "local", "no blocks"])
 @pytest.mark.parametrize("batch", [1, kernels.BLOCK, BATCH])
 def test_a_step_agrees_with_the_plain_layers(skeleton, settings, batch):
     network = network_of(skeleton, **settings)
     plain = copy.deepcopy(network)
-    torch.manual_seed(3)
     predicted, left = trained_on(network, batch, len(skeleton.joints))
-    torch.manual_seed(3)
-    with patch("wsgcn.model.layers.may_fuse", return_value=False):
+    with patch("wsgcn.model.network.may_fuse", return_value=False):
         of_plain, left_by_plain = trained_on(plain, batch, len(skeleton.joints))
     torch.testing.assert_close(predicted, of_plain, rtol=1e-4, atol=1e-5)
     assert left.keys() == left_by_plain.keys()
@@ -118,11 +115,58 @@ def test_it_stands_in_for_the_layers_in_float32_training_alone():
     x = torch.zeros(2, 16, 2)
     assert may_fuse(x)
     assert not may_fuse(x, x.double())
-    assert not may_fuse(x.transpose(0, 1))
     with torch.no_grad():
         assert not may_fuse(x)
     with torch.autocast("cpu", torch.bfloat16):
         assert not may_fuse(x)
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_training", "is_fused"),
+    [
+        ({}, True, True),
+        ({}, False, False),
+        ({"dropout": 0.3}, True, False),
+        ({"channelwise": True}, True, False),
+    ],
+)
+def test_what_it_has_no_form_of_goes_through_the_layers(settings, is_training, is_fused):
+    network = network_of(**settings).train(is_training)
+    with patch("wsgcn.model.fused.forward", return_value="fused") as forward:
+        output = network(torch.zeros(2, 16, 2))
+    assert forward.called == is_fused
+    assert (isinstance(output, str) and output == "fused") == is_fused
+
+
+def test_inputs_and_weights_in_another_order_of_memory_are_the_same():
+    network = network_of()
+    reordered = copy.deepcopy(network)
+    for parameter in reordered.parameters():
+        if parameter.ndim == 2:
+            parameter.data = parameter.data.T.contiguous().T
+    x_BJ2 = torch.randn(BATCH, 16, 2, generator=torch.Generator().manual_seed(0))
+    expected = network(x_BJ2)
+    assert not x_BJ2.transpose(0, 1).contiguous().transpose(0, 1).is_contiguous()
+    assert torch.equal(reordered(x_BJ2.transpose(0, 1).contiguous().transpose(0, 1)), expected)
+
+
+def test_the_way_back_is_taken_once():
+    network = network_of()
+    total = network(torch.zeros(2, 16, 2)).sum()
+    total.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="it can be taken once"):
+        total.backward()
+
+
+def test_two_ways_forth_before_the_ways_back_do_not_meet():
+    network = network_of()
+    batches = torch.randn(2, BATCH, 16, 2, generator=torch.Generator().manual_seed(0))
+    weights = torch.randn(BATCH, 16, 3, generator=torch.Generator().manual_seed(1))
+    apart = [torch.autograd.grad((network(x) * weights).sum(), list(network.parameters())) for x in batches]
+    totals = [(network(x) * weights).sum() for x in batches]
+    together = [torch.autograd.grad(total, list(network.parameters())) for total in totals]
+    for gradients, expected in zip(together, apart, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(gradients, expected, strict=True))
 
 
 @pytest.mark.parametrize("a_is_transposed", [False, True])

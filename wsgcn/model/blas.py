@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import llvmlite.binding
-import numba
 import numpy as np
 import torch
 from numba import types
+
+from wsgcn.model.compiled import compiled
 
 
 def _addresses() -> tuple[int, ...]:
@@ -42,7 +43,7 @@ _sgemm: Any = types.ExternalFunction(
 set_threads: Any = types.ExternalFunction("wsgcn_set_threads", types.int32(types.int32))  # returns what was set before
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled()
 def product(a, b, out, is_a_transposed, is_b_transposed):  # type: ignore[no-untyped-def]
     """out = a b, with a, b or both transposed first; all are C-contiguous."""
     # BLAS counts columns first, so it sees every matrix transposed: it is asked for out^T = b^T a^T.

@@ -1,8 +1,10 @@
-"""The layers of `wsgcn.model.layers` for training on the CPU in float32: the same functions, differentiated by hand.
+"""SemGCN in training on the CPU in float32: the function of `wsgcn.model.layers`, differentiated by hand as a whole.
 
-The work is done by `wsgcn.model.kernels`, in as many threads as torch may use, each with its own blocks of the batch. A
-layer keeps its input and the inputs of its batch norms; the rest is made again on the way back, which is cheaper than
-fetching it from memory. The number of threads changes no bit of a result.
+The work is done by `wsgcn.model.kernels`, in as many threads as torch may use, each with its own blocks of the batch.
+They meet where a batch norm needs the statistics of the whole batch and nowhere else: what follows a norm is done by
+the kernel of the next layer. Each layer keeps its input and the inputs of its batch norms; the rest is made again on
+the way back, which is cheaper than fetching it from memory. Gradients take the place of what is used up. The number of
+threads changes no bit of a result.
 
 Values and gradients agree with the plain layers up to rounding, with one exception, which is exact: a bias that a batch
 norm follows has no effect on its output, so it is added to the running mean alone and its gradient is zero. (In the
@@ -10,19 +12,86 @@ plain layers it is rounding error, which Adam scales up to a random walk.)
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from wsgcn.model import kernels
+from wsgcn.model import kernels, layers
+from wsgcn.model.kernels import Source
 
-Graph = tuple[np.ndarray, np.ndarray]  # `first` and `column` of `wsgcn.model.kernels`
+Gradients = dict[Tensor, Tensor]  # by parameter
+
+
+def forward(modules: Iterable[nn.Module], x_BJC: Tensor) -> Tensor:
+    """The modules one after the other in training mode: a `GraphBlock`, more layers, a `SemGraphConv`.
+
+    Their convolutions may not be channel-wise, and their blocks have no dropout.
+    """
+    modules = tuple(modules)
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    output: Tensor = _Network.apply(x_BJC, modules, parameters, *parameters)
+    return output
+
+
+class _Network(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x_BJC: Tensor, modules: tuple[nn.Module, ...], parameters: list[nn.Parameter], *_: Tensor
+    ) -> Tensor:
+        source = _given(x_BJC.numpy())
+        ctx.layers = []
+        for module in modules[:-1]:
+            layer = _layer_of(module)
+            source = layer.forward(source)
+            ctx.layers.append(layer)
+        ctx.last, ctx.parameters = _Output(modules[-1]), parameters
+        return ctx.last.forward(source)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        if ctx.layers is None:
+            raise RuntimeError("SemGCN on the CPU keeps nothing after the way back: it can be taken once.")
+        gradients: Gradients = {}
+        grad = ctx.last.backward(grads[0].contiguous(), gradients)
+        for layer in reversed(ctx.layers):
+            grad = layer.backward(grad, gradients)
+        ctx.layers = None
+        return torch.from_numpy(grad.x_BJC), None, None, *(gradients[parameter] for parameter in ctx.parameters)
+
+
+class _Gradient(NamedTuple):
+    """That of a source: of x, and what the way back through the norm before it takes from every block."""
+
+    x_BJC: np.ndarray
+    sums_N2C: np.ndarray
+
+
+class _Layer(Protocol):
+    def forward(self, source: Source) -> Source: ...
+
+    def backward(self, grad: _Gradient, gradients: Gradients) -> _Gradient:
+        """From the gradient of its output to that of its input; enters those of its parameters."""
+
+
+def _layer_of(module: nn.Module) -> _Layer:
+    match module:
+        case layers.GraphBlock():
+            return _GraphBlock(module)
+        case layers.ResidualBlock():
+            return _ResidualBlock(module)
+        case layers.NonLocal():
+            return _NonLocal(module)
+        case _:
+            raise TypeError(f"{type(module).__name__}: is no layer of SemGCN.")
+
+
+# The batch, shared out
 
 
 def _count_blocks(batch: int) -> int:
@@ -49,60 +118,63 @@ def _empty(*shape: int) -> np.ndarray:
     return torch.empty(shape).numpy()  # whose rows start where a register's load does, as numpy's need not
 
 
+def _of_blocks(batch: int, *shape: int) -> np.ndarray:
+    return np.empty((_count_blocks(batch), *shape), np.float32)
+
+
+def _total(of_blocks: np.ndarray) -> Tensor:
+    return torch.from_numpy(of_blocks.sum(0))
+
+
 # Batch norm
 
 
 class _Norm:
     """A batch norm by the statistics of one batch: y * scale + shift."""
 
-    def __init__(self, norm_4C: np.ndarray) -> None:
-        self.whole_4C = norm_4C
-        self.mean_C, self.affine = norm_4C[0], norm_4C[2:]
+    def __init__(self, module: nn.BatchNorm1d, y_BJC: np.ndarray, moments_N2C: np.ndarray, bias: nn.Parameter) -> None:
+        """By the moments of y's blocks. The running statistics move by those of y + bias."""
+        assert module.running_mean is not None
+        assert module.running_var is not None
+        assert module.num_batches_tracked is not None
+        batch, joints, channels = y_BJC.shape
+        self.module, self.bias, self.y_BJC = module, bias, y_BJC
+        self.count = batch * joints
+        self.y_RC = y_BJC.reshape(self.count, channels)
+        self.whole_4C = np.empty((4, channels), np.float32)
+        self.mean_C, self.affine = self.whole_4C[0], self.whole_4C[2:]
+        kernels.norm_of_moments(
+            *(moments_N2C, kernels.BLOCK * joints, self.count, module.eps),
+            *(module.weight.numpy(), module.bias.numpy(), bias.numpy()),
+            *(module.momentum, module.running_mean.numpy(), module.running_var.numpy(), self.whole_4C),
+        )
+        module.num_batches_tracked.add_(1)
 
-    @classmethod
-    def of(cls, moments_N2C: np.ndarray, count: int, rows: int, norm: nn.BatchNorm1d, bias_C: Tensor) -> "_Norm":
-        """Batch norm of y by the moments of its blocks of `rows`; moves the running ones by those of y + bias."""
-        norm_4C = np.empty((4, moments_N2C.shape[2]), np.float32)
-        parameters = (norm.weight.detach().numpy(), norm.bias.detach().numpy(), bias_C.numpy())
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        assert norm.num_batches_tracked is not None
-        running = (norm.running_mean.numpy(), norm.running_var.numpy())
-        kernels.norm_of_moments(moments_N2C, rows, count, norm.eps, *parameters, norm.momentum, *running, norm_4C)
-        norm.num_batches_tracked.add_(1)
-        return cls(norm_4C)
+    def output(self, *, is_relu: bool, around_BJC: np.ndarray | None) -> Source:
+        is_added = around_BJC is not None
+        around_BJC = self.y_BJC if around_BJC is None else around_BJC
+        x_BJC = _empty(*self.y_BJC.shape)
+        return Source(kernels.MADE, x_BJC, self.y_BJC, self.affine, self.mean_C, is_relu, is_added, around_BJC)
 
-    def output(self, y_RC: np.ndarray, x_BJC: np.ndarray, *, is_relu: bool, is_added: bool) -> Tensor:
-        """norm(y) or its ReLU, plus x if it is added: (B, J, C)."""
-        batch, joints = x_BJC.shape[:2]
-        out_RC = torch.empty(y_RC.shape)
-        x_RC = x_BJC.reshape(len(y_RC), -1)
-        arguments = (y_RC, self.affine, is_relu, is_added, x_RC, out_RC.numpy())
-        _run(kernels.norm, batch, kernels.BLOCK * joints, *arguments)
-        return out_RC.view(batch, joints, -1)
+    def passing(self) -> Source:
+        """relu(norm(y)), not kept."""
+        return Source(kernels.PASSING, self.y_BJC, self.y_BJC, self.affine, self.mean_C, True, False, self.y_BJC)
 
-    def sums(self, grad_RC: np.ndarray, y_RC: np.ndarray, joints: int, *, is_relu: bool) -> np.ndarray:
-        """Of each block, the sum of the gradient that reaches the norm, and of it times y - mean: (N, 2, C)."""
-        batch = len(y_RC) // joints
-        sums_N2C = np.empty((_count_blocks(batch), 2, y_RC.shape[1]), np.float32)
-        arguments = (grad_RC, y_RC, self.affine, self.mean_C, is_relu, sums_N2C)
-        _run(kernels.norm_backward_sums, batch, kernels.BLOCK * joints, *arguments)
-        return sums_N2C
-
-    def backward(self, sums_N2C: np.ndarray, count: int) -> "_NormGradient":
+    def backward(self, sums_N2C: np.ndarray, gradients: Gradients) -> np.ndarray:
+        """The rows `of_y` and `constant` of the way back, dy = scale * grad + of_y * y + constant."""
         gradient_4C = np.empty_like(self.whole_4C)
-        kernels.norm_gradient(sums_N2C, self.whole_4C, count, gradient_4C)
+        kernels.norm_gradient(sums_N2C, self.whole_4C, self.count, gradient_4C)
         gain, shift = torch.from_numpy(gradient_4C[2:])
-        return _NormGradient(gradient_4C[:2], torch.zeros_like(gain), gain, shift)
+        gradients |= {self.module.weight: gain, self.module.bias: shift, self.bias: torch.zeros_like(gain)}
+        return gradient_4C[:2]
 
 
-class _NormGradient(NamedTuple):
-    """The way back through a batch norm, dy = scale * grad + of_y * y + constant, and its parameters' gradients."""
+_NOTHING_BJC = np.zeros((1, 1, 1), np.float32)  # where a kernel wants an array and reads none
+_NOTHING_2C, _NOTHING_C = _NOTHING_BJC[0], _NOTHING_BJC[0, 0]
 
-    of_y_and_constant: np.ndarray  # (2, C)
-    bias: Tensor  # that of the layer before it: zero
-    gain: Tensor
-    shift: Tensor
+
+def _given(x_BJC: np.ndarray) -> Source:
+    return Source(kernels.GIVEN, x_BJC, _NOTHING_BJC, _NOTHING_2C, _NOTHING_C, False, False, _NOTHING_BJC)
 
 
 # Graph convolution
@@ -111,239 +183,184 @@ class _NormGradient(NamedTuple):
 _GRADIENT, _OF_NORM, _OF_NORM_RELU = range(3)  # `dy_of` of kernels.convolve_backward
 
 
-@dataclass(frozen=True)
 class _Convolution:
-    """A graph convolution without its bias: (B, J, C_in) -> (B * J, C_out). With `before`, of relu(norm(x))."""
+    """A graph convolution without its bias: (B, J, C_in) -> (B, J, C_out)."""
 
-    graph: Graph
-    a_E: np.ndarray
-    weight: np.ndarray  # (2 C_in, C_out)
-    before: _Norm | None = None
+    def __init__(self, module: layers.SemGraphConv) -> None:
+        self.module = module
+        self.weight = module.weight.numpy().reshape(-1, module.weight.shape[2])
+        self.a_E = np.empty(len(module.graph[1]), np.float32)
+        kernels.attention(module.edge_weight.numpy(), module.graph[0], self.a_E)
 
-    @classmethod
-    def of(cls, edge_weight_E: Tensor, weight: Tensor, graph: Graph, before: _Norm | None = None) -> "_Convolution":
-        a_E = np.empty(len(graph[1]), np.float32)
-        kernels.attention(edge_weight_E.numpy(), graph[0], a_E)
-        return cls(graph, a_E, weight.numpy(), before)
-
-    def forward(self, x_BJC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def forward(self, source: Source) -> tuple[np.ndarray, np.ndarray]:
         """y, and the moments (N, 2, C_out) of its blocks."""
-        batch, joints, _ = x_BJC.shape
-        y_RC = _empty(batch * joints, self.weight.shape[1])
-        moments_N2C = np.empty((_count_blocks(batch), 2, self.weight.shape[1]), np.float32)
-        before = self.before or _NO_NORM
-        _run(
-            kernels.convolve,
-            batch,
-            *(x_BJC, self.before is not None, before.affine, self.a_E, *self.graph, self.weight, y_RC, moments_N2C),
-        )
-        return y_RC, moments_N2C
+        self.source = source
+        batch, joints, _ = source.x_BJC.shape
+        width = self.weight.shape[1]
+        y_BJC, moments_N2C = _empty(batch, joints, width), _of_blocks(batch, 2, width)
+        y_RC = y_BJC.reshape(-1, width)
+        _run(kernels.convolve, batch, source, self.a_E, *self.module.graph, self.weight, y_RC, moments_N2C)
+        return y_BJC, moments_N2C
 
-    def normed(self, x_BJC: np.ndarray, norm: nn.BatchNorm1d, bias: Tensor) -> tuple[np.ndarray, _Norm]:
-        """y, and its batch norm."""
-        y_RC, moments_N2C = self.forward(x_BJC)
-        return y_RC, _Norm.of(moments_N2C, len(y_RC), kernels.BLOCK * x_BJC.shape[1], norm, bias)
+    def normed(self, source: Source, norm: nn.BatchNorm1d) -> _Norm:
+        return _Norm(norm, *self.forward(source), self.module.bias)
 
-    def backward(
+    def backward(self, grad_RC: np.ndarray, dx_BJC: np.ndarray, gradients: Gradients) -> _Gradient:
+        """From the gradient of y; that of the input is written to dx."""
+        return self._back(_GRADIENT, grad_RC, grad_RC, _NOTHING_2C, _NOTHING_2C, False, dx_BJC, gradients)
+
+    def backward_from(
         self,
-        x_BJC: np.ndarray,
-        grad_RC: np.ndarray,
-        dy_of: int,
-        y_RC: np.ndarray,
         norm: _Norm,
+        grad: _Gradient,
+        dx_BJC: np.ndarray,
+        gradients: Gradients,
+        *,
+        is_relu: bool,
+        is_added: bool = False,
+    ) -> _Gradient:
+        """From the gradient of norm(y) or relu(norm(y)); that of the input is written, or added, to dx.
+
+        It may be written to the place of y, which is not needed any more.
+        """
+        dy_of = _OF_NORM_RELU if is_relu else _OF_NORM
+        of_y_and_constant = norm.backward(grad.sums_N2C, gradients)
+        grad_RC = grad.x_BJC.reshape(norm.y_RC.shape)
+        return self._back(dy_of, grad_RC, norm.y_RC, norm.affine, of_y_and_constant, is_added, dx_BJC, gradients)
+
+    def _back(
+        self,
+        dy_of: int,
+        grad_RC: np.ndarray,
+        y_RC: np.ndarray,
+        affine: np.ndarray,
         of_y_and_constant: np.ndarray,
-        add_BJC: np.ndarray | None = None,
-    ) -> "_ConvolutionGradient":
-        """Back through `forward` and, by `dy_of`, what follows it. `add_BJC` is added to the gradient of x."""
-        batch, _, channels = x_BJC.shape
-        blocks = _count_blocks(batch)
-        before = self.before or _NO_NORM
-        dx_BJC = _empty(*x_BJC.shape)
-        dweight_N = np.empty((blocks, *self.weight.shape), np.float32)
-        dedge_NE = np.empty((blocks, len(self.graph[1])), np.float32)
-        sums_N2C = np.empty((blocks, 2, channels), np.float32)
+        is_added: bool,
+        dx_BJC: np.ndarray,
+        gradients: Gradients,
+    ) -> _Gradient:
+        module, source = self.module, self.source
+        batch, _, channels = source.x_BJC.shape
+        sums_N2C = _of_blocks(batch, 2, channels)
+        dweight_N, dedge_NE = _of_blocks(batch, *self.weight.shape), _of_blocks(batch, len(self.a_E))
         _run(
             kernels.convolve_backward,
             batch,
-            *(dy_of, grad_RC, y_RC, norm.affine, of_y_and_constant),
-            *(x_BJC, self.before is not None, before.affine, before.mean_C),
-            *(self.a_E, *self.graph, self.weight),
-            *(add_BJC is not None, x_BJC if add_BJC is None else add_BJC, dx_BJC, dweight_N, dedge_NE, sums_N2C),
+            *(dy_of, grad_RC, y_RC, affine, of_y_and_constant, source, self.a_E, *module.graph, self.weight),
+            *(is_added, dx_BJC, dweight_N, dedge_NE, sums_N2C),
         )
-        dedge_weight_E = np.empty(len(self.graph[1]), np.float32)
-        kernels.attention_backward(self.a_E, dedge_NE.sum(0), self.graph[0], dedge_weight_E)
-        parameters = (torch.from_numpy(dedge_weight_E), torch.from_numpy(dweight_N.sum(0)))
-        return _ConvolutionGradient(dx_BJC, parameters, sums_N2C)
-
-
-class _ConvolutionGradient(NamedTuple):
-    x_BJC: np.ndarray  # with `before`, of the norm's output, whose sums are
-    parameters: tuple[Tensor, Tensor]  # edge weights, weight
-    sums_N2C: np.ndarray
-
-
-_NO_NORM = _Norm(np.zeros((4, 1), np.float32))  # where a kernel wants one and reads none
+        dedge_weight_E = np.empty_like(self.a_E)
+        kernels.attention_backward(self.a_E, dedge_NE.sum(0), module.graph[0], dedge_weight_E)
+        gradients[module.edge_weight] = torch.from_numpy(dedge_weight_E)
+        gradients[module.weight] = _total(dweight_N).view_as(module.weight)
+        return _Gradient(dx_BJC, sums_N2C)
 
 
 # The layers
 
 
-class _GraphConvolution(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x_BJC: Tensor, edge_weight_E: Tensor, weight: Tensor, bias: Tensor, graph: Graph) -> Tensor:
-        ctx.convolution = _Convolution.of(edge_weight_E, weight, graph)
-        ctx.save_for_backward(x_BJC)
-        y_RC, _ = ctx.convolution.forward(x_BJC.numpy())
-        return torch.from_numpy(y_RC).add_(bias).view(*x_BJC.shape[:2], -1)
+class _Output:
+    def __init__(self, module: nn.Module) -> None:
+        assert isinstance(module, layers.SemGraphConv)
+        self.convolution = _Convolution(module)
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (x_BJC,) = ctx.saved_tensors
-        dy_RC = grads[0].flatten(0, 1).contiguous()
-        dy = dy_RC.numpy()
-        through = ctx.convolution.backward(x_BJC.numpy(), dy, _GRADIENT, dy, _NO_NORM, _NO_NORM.affine)
-        return torch.from_numpy(through.x_BJC), *through.parameters, dy_RC.sum(0), None
+    def forward(self, source: Source) -> Tensor:
+        y_BJC, _ = self.convolution.forward(source)
+        return torch.from_numpy(y_BJC).add_(self.convolution.module.bias)
+
+    def backward(self, grad_BJC: Tensor, gradients: Gradients) -> _Gradient:
+        grad_RC = grad_BJC.flatten(0, 1)
+        gradients[self.convolution.module.bias] = grad_RC.sum(0)
+        dx_BJC = _empty(*self.convolution.source.x_BJC.shape)
+        return self.convolution.backward(grad_RC.numpy(), dx_BJC, gradients)
 
 
-class _GraphBlock(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x_BJC: Tensor,
-        edge_weight_E: Tensor,
-        weight: Tensor,
-        bias: Tensor,
-        gain: Tensor,
-        shift: Tensor,
-        graph: Graph,
-        norm: nn.BatchNorm1d,
-    ) -> Tensor:
-        x = x_BJC.numpy()
-        ctx.convolution = _Convolution.of(edge_weight_E, weight, graph)
-        ctx.y, ctx.norm = ctx.convolution.normed(x, norm, bias)
-        ctx.save_for_backward(x_BJC)
-        return ctx.norm.output(ctx.y, x, is_relu=True, is_added=False)
+class _GraphBlock:
+    def __init__(self, module: layers.GraphBlock) -> None:
+        self.module, self.convolution = module, _Convolution(module.convolution)
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (x_BJC,) = ctx.saved_tensors
-        y, joints = ctx.y, x_BJC.shape[1]
-        grad = grads[0].contiguous().numpy().reshape(y.shape)
-        norm = ctx.norm.backward(ctx.norm.sums(grad, y, joints, is_relu=True), len(y))
-        through = ctx.convolution.backward(x_BJC.numpy(), grad, _OF_NORM_RELU, y, ctx.norm, norm.of_y_and_constant)
-        return torch.from_numpy(through.x_BJC), *through.parameters, *norm[1:], None, None
+    def forward(self, source: Source) -> Source:
+        self.norm = self.convolution.normed(source, self.module.norm)
+        return self.norm.output(is_relu=True, around_BJC=None)
+
+    def backward(self, grad: _Gradient, gradients: Gradients) -> _Gradient:
+        dx_BJC = _empty(*self.convolution.source.x_BJC.shape)
+        return self.convolution.backward_from(self.norm, grad, dx_BJC, gradients, is_relu=True)
 
 
-class _ResidualBlock(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x_BJC: Tensor,
-        edge_weight_1: Tensor,
-        weight_1: Tensor,
-        bias_1: Tensor,
-        gain_1: Tensor,
-        shift_1: Tensor,
-        edge_weight_2: Tensor,
-        weight_2: Tensor,
-        bias_2: Tensor,
-        gain_2: Tensor,
-        shift_2: Tensor,
-        graph: Graph,
-        norms: tuple[nn.BatchNorm1d, nn.BatchNorm1d],
-    ) -> Tensor:
-        x = x_BJC.numpy()
-        ctx.first = _Convolution.of(edge_weight_1, weight_1, graph)
-        ctx.y_1, norm_1 = ctx.first.normed(x, norms[0], bias_1)
-        ctx.second = _Convolution.of(edge_weight_2, weight_2, graph, before=norm_1)
-        ctx.y_2, ctx.norm_2 = ctx.second.normed(ctx.y_1.reshape(x.shape), norms[1], bias_2)
-        ctx.save_for_backward(x_BJC)
-        return ctx.norm_2.output(ctx.y_2, x, is_relu=True, is_added=True)
+class _ResidualBlock:
+    def __init__(self, module: layers.ResidualBlock) -> None:
+        self.module = module
+        self.first, self.second = (_Convolution(block.convolution) for block in (module.first, module.second))
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (x_BJC,) = ctx.saved_tensors
-        x, y_1, y_2 = x_BJC.numpy(), ctx.y_1, ctx.y_2
-        grad_BJC = grads[0].contiguous().numpy()
-        grad = grad_BJC.reshape(y_2.shape)
-        norm_2 = ctx.norm_2.backward(ctx.norm_2.sums(grad, y_2, x.shape[1], is_relu=True), len(y_2))
-        second = ctx.second.backward(
-            y_1.reshape(x.shape), grad, _OF_NORM_RELU, y_2, ctx.norm_2, norm_2.of_y_and_constant
+    def forward(self, source: Source) -> Source:
+        self.norm_1 = self.first.normed(source, self.module.first.norm)
+        self.norm_2 = self.second.normed(self.norm_1.passing(), self.module.second.norm)
+        return self.norm_2.output(is_relu=True, around_BJC=source.x_BJC)
+
+    def backward(self, grad: _Gradient, gradients: Gradients) -> _Gradient:
+        grad_1 = self.second.backward_from(self.norm_2, grad, self.norm_2.y_BJC, gradients, is_relu=True)
+        return self.first.backward_from(self.norm_1, grad_1, grad.x_BJC, gradients, is_relu=False, is_added=True)
+
+
+class _NonLocal:
+    def __init__(self, module: layers.NonLocal) -> None:
+        self.module = module
+        theta, phi, g = module.theta, module.phi, module.g
+        inner, channels = theta.weight.shape
+        v_C, phi_g_weight = _empty(channels), _empty(2 * inner, channels)
+        w_2H = module.score.weight[0].numpy()
+        constant = kernels.fold(
+            *(theta.weight.numpy(), theta.bias.numpy(), phi.weight.numpy(), phi.bias.numpy(), g.weight.numpy()),
+            *(w_2H, v_C, phi_g_weight),
         )
-        norm_1 = ctx.second.before.backward(second.sums_N2C, len(y_1))
-        grad_1 = second.x_BJC.reshape(y_1.shape)
-        first = ctx.first.backward(
-            x, grad_1, _OF_NORM, y_1, ctx.second.before, norm_1.of_y_and_constant, add_BJC=grad_BJC
+        self.fixed = (
+            *(v_C, constant, w_2H[inner:], phi_g_weight, g.bias.numpy()),
+            *(module.out.weight.contiguous().numpy(), module.group_members.numpy()),
         )
-        of_first, of_second = (*first.parameters, *norm_1[1:]), (*second.parameters, *norm_2[1:])
-        return torch.from_numpy(first.x_BJC), *of_first, *of_second, None, None
 
+    def forward(self, source: Source) -> Source:
+        module = self.module
+        self.source = source
+        batch, joints, channels = source.x_BJC.shape
+        inner = len(module.g.bias)
+        self.kept = (_empty(batch, joints, 2 * inner), _empty(batch, joints), _empty(batch, joints, inner))
+        u_BJC, moments_N2C = _empty(batch, joints, channels), _of_blocks(batch, 2, channels)
+        _run(kernels.attend, batch, source, *self.fixed, *self.kept, u_BJC.reshape(-1, channels), moments_N2C)
+        self.norm = _Norm(module.norm, u_BJC, moments_N2C, module.out.bias)
+        return self.norm.output(is_relu=False, around_BJC=source.x_BJC)
 
-class _NonLocal(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x_BJC: Tensor,
-        v_C: Tensor,
-        constant: Tensor,
-        w_phi_H: Tensor,
-        phi_g_weight: Tensor,
-        g_bias_H: Tensor,
-        out_weight: Tensor,
-        out_bias: Tensor,
-        gain: Tensor,
-        shift: Tensor,
-        members: np.ndarray,
-        norm: nn.BatchNorm1d,
-    ) -> Tensor:
-        x = x_BJC.numpy()
-        batch, joints, channels = x.shape
-        inner = len(w_phi_H)
-        phi_g, score = _empty(batch, joints, 2 * inner), _empty(batch, joints)
-        y, u = _empty(batch, joints, inner), _empty(batch * joints, channels)
-        moments_N2C = np.empty((_count_blocks(batch), 2, channels), np.float32)
-        fixed = (
-            *(v_C.numpy(), np.float32(constant.item()), w_phi_H.contiguous().numpy()),
-            *(phi_g_weight.numpy(), g_bias_H.numpy(), out_weight.numpy(), members),
-        )
-        _run(
-            kernels.attend,
-            batch,
-            *(x, *fixed, phi_g, score, y, u, moments_N2C),
-        )
-        ctx.norm = _Norm.of(moments_N2C, len(u), kernels.BLOCK * joints, norm, out_bias)
-        ctx.fixed = fixed
-        ctx.kept = (phi_g, score, y, u)
-        ctx.save_for_backward(x_BJC)
-        return ctx.norm.output(u, x, is_relu=False, is_added=True)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        (x_BJC,) = ctx.saved_tensors
-        batch, joints, channels = x_BJC.shape
-        phi_g, score, y, u = ctx.kept
-        inner = y.shape[2]
-        grad = grads[0].contiguous().numpy().reshape(u.shape)
-        norm = ctx.norm.backward(ctx.norm.sums(grad, u, joints, is_relu=False), len(u))
-        dx = torch.empty(x_BJC.shape)
-        # dv, dconstant, dw_phi, dphi_g_weight, dg_bias and dout_weight of each block
+    def backward(self, grad: _Gradient, gradients: Gradients) -> _Gradient:
+        module, source, norm = self.module, self.source, self.norm
+        batch, _, channels = source.x_BJC.shape
+        inner = len(module.g.bias)
+        of_y_and_constant = norm.backward(grad.sums_N2C, gradients)
+        dx = _Gradient(grad.x_BJC, _of_blocks(batch, 2, channels))
+        # dv, dconstant, dw_phi, dphi_g_weight, dg_bias and dout_weight
         shapes = ((channels,), (), (inner,), (2 * inner, channels), (inner,), (channels, inner))
-        of_blocks = [np.empty((_count_blocks(batch), *shape), np.float32) for shape in shapes]
+        of_blocks = [_of_blocks(batch, *shape) for shape in shapes]
         _run(
             kernels.attend_backward,
             batch,
-            *(grad, ctx.norm.affine, norm.of_y_and_constant, x_BJC.numpy(), *ctx.fixed, phi_g, score, y, u),
-            *(dx.numpy().reshape(u.shape), *of_blocks),
+            *(grad.x_BJC, norm.y_RC, norm.affine, of_y_and_constant, source, *self.fixed, *self.kept),
+            *(*of_blocks, dx.sums_N2C),
         )
-        parameters = (torch.as_tensor(of_block.sum(0)) for of_block in of_blocks)
-        return dx, *parameters, *norm[1:], None, None
-
-
-graph_convolution = _GraphConvolution.apply
-graph_block = _GraphBlock.apply
-residual_block = _ResidualBlock.apply
-non_local = _NonLocal.apply
+        dv_C, dconstant, dw_phi_H, dphi_g_weight, dg_bias_H, dout_weight = (of_block.sum(0) for of_block in of_blocks)
+        dw_2H = np.concatenate((np.empty_like(dw_phi_H), dw_phi_H))
+        dtheta_weight, dtheta_bias_H, dphi_bias_H = _empty(inner, channels), _empty(inner), _empty(inner)
+        kernels.fold_backward(
+            *(module.theta.weight.numpy(), module.theta.bias.numpy(), module.phi.bias.numpy()),
+            *(module.score.weight[0].numpy(), dv_C, dconstant, dw_2H, dtheta_weight, dtheta_bias_H, dphi_bias_H),
+        )
+        of_parameters = {
+            module.theta.weight: dtheta_weight,
+            module.theta.bias: dtheta_bias_H,
+            module.phi.weight: dphi_g_weight[:inner],
+            module.phi.bias: dphi_bias_H,
+            module.g.weight: dphi_g_weight[inner:],
+            module.g.bias: dg_bias_H,
+            module.score.weight: dw_2H[None],
+            module.out.weight: dout_weight,
+        }
+        gradients |= {parameter: torch.from_numpy(gradient) for parameter, gradient in of_parameters.items()}
+        return dx

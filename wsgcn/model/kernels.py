@@ -1,10 +1,11 @@
 """What a training step on the CPU computes for one part of the batch, compiled by numba.
 
 `wsgcn.model.layers` holds the same layers in plain torch, operation by operation over the whole batch. Here a thread
-takes one block of `BLOCK` samples after another through a layer, so that what one operation writes is in its cache when
-the next one reads it, and everything elementwise is one pass. `wsgcn.model.fused` calls the kernels with no underscore:
-they work on the blocks `lo` to `hi`, hold no interpreter lock, and take the outputs as their last parameters. What is a
-sum over the batch they give for each block (N), so that no bit depends on which thread took which block.
+takes one block of `BLOCK` samples after another from batch norm to batch norm, where the whole batch must meet, so that
+what one operation writes is in its cache when the next one reads it, and everything elementwise is one pass. The
+kernels with no underscore are called by `wsgcn.model.fused`: they work on the blocks `lo` to `hi`, hold no interpreter
+lock, and take the outputs as their last parameters. What is a sum over the batch they give for each block (N), so that
+no bit depends on which thread took which block.
 
 All is float32 and C-contiguous; nothing is checked. R is B * J rows, H the inner width of the non-local layer. `first`
 (J + 1,) and `column` list the non-zeros of the adjacency, E, row by row. z holds both halves of a graph convolution
@@ -12,20 +13,81 @@ side by side: (A * I) x and (A * (1 - I)) x, where a_E are A's non-zeros. `affin
 shift, `moments` (N, 2, C) hold the mean of a block's rows and the sum of squared differences from it.
 """
 
-from typing import Any
+from typing import NamedTuple
 
-import numba
 import numpy as np
 
 from wsgcn.model.blas import product, set_threads
+from wsgcn.model.compiled import compiled
 
 BLOCK = 32  # samples: the widest activation of a block at the paper's setting is half a megabyte
 
+GIVEN, MADE, PASSING = range(3)
+
+
+class Source(NamedTuple):
+    """The input x of a layer, which is the output of the layer before, from that layer's batch norm on.
+
+    x = norm(y) or (is_relu) relu(norm(y)), plus (is_added) what goes around it. MADE, it is written to x_BJC by the
+    kernel that reads it first. PASSING, a ReLU with nothing added, it is made where it is used and not kept, and y is
+    in x_BJC. GIVEN, it comes from outside, and there is no y.
+    """
+
+    kind: int
+    x_BJC: np.ndarray
+    y_BJC: np.ndarray
+    affine: np.ndarray
+    mean_C: np.ndarray
+    is_relu: bool
+    is_added: bool
+    around_BJC: np.ndarray
+
+
 _MATHS = {"reassoc", "contract", "nsz"}  # sums in any order, fused multiply-add; NaN and infinity keep their meaning
+_compiled = compiled(fastmath=_MATHS)
 
 
-def _compiled(function: Any) -> Any:
-    return numba.njit(nogil=True, fastmath=_MATHS, cache=True, error_model="numpy")(function)
+# The input of a layer
+
+
+@_compiled
+def _make(source, start, stop):  # type: ignore[no-untyped-def]
+    """x of the samples start to stop."""
+    joints, channels = source.x_BJC.shape[1:]
+    scale, shift = source.affine[0], source.affine[1]
+    least = np.float32(0) if source.is_relu else -np.float32(np.inf)
+    for b in range(start, stop):
+        for i in range(joints):
+            x, y = source.x_BJC[b, i], source.y_BJC[b, i]
+            if source.is_added:
+                around = source.around_BJC[b, i]
+                for c in range(channels):
+                    x[c] = around[c] + max(y[c] * scale[c] + shift[c], least)
+            else:
+                for c in range(channels):
+                    x[c] = max(y[c] * scale[c] + shift[c], least)
+
+
+@_compiled
+def _sum_gradient(source, dx_BJC, start, stop, total_C, product_C):  # type: ignore[no-untyped-def]
+    """The sums of the gradient that reaches the norm, and of it times y - mean, over the samples start to stop."""
+    joints, channels = source.x_BJC.shape[1:]
+    scale, shift, mean_C = source.affine[0], source.affine[1], source.mean_C
+    total_C[:] = np.float32(0)
+    product_C[:] = np.float32(0)
+    for b in range(start, stop):
+        for i in range(joints):
+            dx, y = dx_BJC[b, i], source.y_BJC[b, i]
+            if source.is_relu:
+                for c in range(channels):
+                    is_on = y[c] * scale[c] + shift[c] > np.float32(0)
+                    grad = dx[c] if is_on else np.float32(0)
+                    total_C[c] += grad
+                    product_C[c] += grad * (y[c] - mean_C[c])
+            else:
+                for c in range(channels):
+                    total_C[c] += dx[c]
+                    product_C[c] += dx[c] * (y[c] - mean_C[c])
 
 
 # The convolution
@@ -49,35 +111,32 @@ def attention_backward(a_E, da_E, first, dedge_weight_E):  # type: ignore[no-unt
 
 
 @_compiled
-def convolve(  # type: ignore[no-untyped-def]
-    lo, hi, x_BJC, is_normed, affine_before, a_E, first, column, weight, y_RC, moments_N2C
-):
-    """y = z weight, of x or (is_normed) of relu(x * scale + shift), which is itself not kept."""
-    batch, joints, channels = x_BJC.shape
+def convolve(lo, hi, source, a_E, first, column, weight, y_RC, moments_N2C):  # type: ignore[no-untyped-def]
+    """y = z weight."""
+    batch, joints, channels = source.x_BJC.shape
     z = np.empty((BLOCK, joints, 2 * channels), np.float32)
     scratch = np.empty((joints, channels), np.float32)
     threads = set_threads(1)
     for n in range(lo, hi):
-        samples = min(batch, (n + 1) * BLOCK) - n * BLOCK
-        _mix_block(n, samples, x_BJC, is_normed, affine_before, a_E, first, column, scratch, z)
-        rows = samples * joints
-        z_RC = z.reshape(BLOCK * joints, 2 * channels)[:rows]
-        start = n * BLOCK * joints
-        y = y_RC[start : start + rows]
-        product(z_RC, weight, y, False, False)
+        start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
+        if source.kind == MADE:
+            _make(source, start, stop)
+        _mix_block(source, start, stop, a_E, first, column, scratch, z)
+        y = y_RC[start * joints : stop * joints]
+        product(z.reshape(BLOCK * joints, 2 * channels)[: len(y)], weight, y, False, False)
         _moments(y, moments_N2C[n, 0], moments_N2C[n, 1])
     set_threads(threads)
 
 
 @_compiled
-def _mix_block(n, samples, x_BJC, is_normed, affine_before, a_E, first, column, scratch_JC, z_BJ2C):  # type: ignore[no-untyped-def]
-    for b in range(samples):
-        x = x_BJC[n * BLOCK + b]
-        if is_normed:
-            _norm_relu(x, affine_before, scratch_JC)
-            _mix(scratch_JC, a_E, first, column, z_BJ2C[b])
+def _mix_block(source, start, stop, a_E, first, column, scratch_JC, z_BJ2C):  # type: ignore[no-untyped-def]
+    for b in range(start, stop):
+        x = source.x_BJC[b]
+        if source.kind == PASSING:
+            _norm_relu(x, source.affine, scratch_JC)
+            _mix(scratch_JC, a_E, first, column, z_BJ2C[b - start])
         else:
-            _mix(x, a_E, first, column, z_BJ2C[b])
+            _mix(x, a_E, first, column, z_BJ2C[b - start])
 
 
 @_compiled
@@ -89,60 +148,58 @@ def convolve_backward(  # type: ignore[no-untyped-def]
     y_RC,
     affine,
     of_y_and_constant,
-    x_BJC,
-    is_normed,
-    affine_before,
-    mean_before_C,
+    source,
     a_E,
     first,
     column,
     weight,
     is_added,
-    add_BJC,
     dx_BJC,
     dweight_N,
     dedge_NE,
     sums_N2C,
 ):
-    """Back through `convolve`.
+    """Back through `convolve`, and the sums that the way back through the source's norm takes.
 
     dy is grad itself (dy_of 0), or follows from it through a batch norm of y (1), or a ReLU and a batch norm (2). With
-    is_added, dx has `add` added; with is_normed it is the gradient of the norm's output, and `sums` are its sums.
+    is_added, dx is added to what is there. dx of a PASSING source is the gradient of its norm's output. It may lie in
+    the place of grad or y.
     """
-    batch, joints, channels = x_BJC.shape
+    batch, joints, channels = source.x_BJC.shape
     width = weight.shape[1]
-    z = np.empty((BLOCK, joints, 2 * channels), np.float32)
-    dz = np.empty((BLOCK, joints, 2 * channels), np.float32)
+    z = np.empty((BLOCK, joints, 2 * channels), np.float32)  # and dz in the same place, once z is used: less to cache
     dy = np.empty((BLOCK * joints, width), np.float32)
     scratch = np.empty((joints, channels), np.float32)
     threads = set_threads(1)
     for n in range(lo, hi):
-        samples = min(batch, (n + 1) * BLOCK) - n * BLOCK
-        rows, start = samples * joints, n * BLOCK * joints
-        grad, y, dy_block = grad_RC[start : start + rows], y_RC[start : start + rows], dy[:rows]
+        start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
+        rows = (stop - start) * joints
+        grad, y = grad_RC[start * joints : stop * joints], y_RC[start * joints : stop * joints]
+        dy_block = dy[:rows]
         if dy_of == 2:
             _norm_relu_backward(grad, y, affine, of_y_and_constant, dy_block)
         elif dy_of == 1:
             _norm_backward(grad, y, affine, of_y_and_constant, dy_block)
         else:
             dy_block[:] = grad
-        _mix_block(n, samples, x_BJC, is_normed, affine_before, a_E, first, column, scratch, z)
-        product(z.reshape(BLOCK * joints, 2 * channels)[:rows], dy_block, dweight_N[n], True, False)
-        product(dy_block, weight, dz.reshape(BLOCK * joints, 2 * channels)[:rows], False, True)
+        _mix_block(source, start, stop, a_E, first, column, scratch, z)
+        z_RC = z.reshape(BLOCK * joints, 2 * channels)[:rows]
+        product(z_RC, dy_block, dweight_N[n], True, False)
+        product(dy_block, weight, z_RC, False, True)
         dedge_NE[n] = np.float32(0)
         sums_N2C[n] = np.float32(0)
-        for b in range(samples):
-            x, dx = x_BJC[n * BLOCK + b], dx_BJC[n * BLOCK + b]
-            if is_added:
-                dx[:] = add_BJC[n * BLOCK + b]
-            else:
+        for b in range(start, stop):
+            x, dx = source.x_BJC[b], dx_BJC[b]
+            if not is_added:
                 dx[:] = np.float32(0)
-            if is_normed:
-                _norm_relu(x, affine_before, scratch)
-                _mix_backward(dz[b], scratch, a_E, first, column, dx, dedge_NE[n])
-                _relu_backward_and_sum(scratch, x, mean_before_C, dx, sums_N2C[n, 0], sums_N2C[n, 1])
+            if source.kind == PASSING:
+                _norm_relu(x, source.affine, scratch)
+                _mix_backward(z[b - start], scratch, a_E, first, column, dx, dedge_NE[n])
+                _relu_backward_and_sum(scratch, x, source.mean_C, dx, sums_N2C[n, 0], sums_N2C[n, 1])
             else:
-                _mix_backward(dz[b], x, a_E, first, column, dx, dedge_NE[n])
+                _mix_backward(z[b - start], x, a_E, first, column, dx, dedge_NE[n])
+        if source.kind == MADE:
+            _sum_gradient(source, dx_BJC, start, stop, sums_N2C[n, 0], sums_N2C[n, 1])
     set_threads(threads)
 
 
@@ -235,43 +292,6 @@ def norm_gradient(sums_N2C, norm_4C, count, gradient_4C):  # type: ignore[no-unt
 
 
 @_compiled
-def norm(lo, hi, rows, y_RC, affine, is_relu, is_added, x_RC, out_RC):  # type: ignore[no-untyped-def]
-    """y * scale + shift, its ReLU if is_relu, plus x if is_added."""
-    channels = y_RC.shape[1]
-    scale, shift = affine[0], affine[1]
-    least = np.float32(0) if is_relu else -np.float32(np.inf)
-    for r in range(lo * rows, min(len(y_RC), hi * rows)):
-        if is_added:
-            for c in range(channels):
-                out_RC[r, c] = x_RC[r, c] + max(y_RC[r, c] * scale[c] + shift[c], least)
-        else:
-            for c in range(channels):
-                out_RC[r, c] = max(y_RC[r, c] * scale[c] + shift[c], least)
-
-
-@_compiled
-def norm_backward_sums(lo, hi, rows, grad_RC, y_RC, affine, mean_C, is_relu, sums_N2C):  # type: ignore[no-untyped-def]
-    """Of every `rows` rows, the sums of grad (that reaches the norm) and of grad * (y - mean)."""
-    channels = y_RC.shape[1]
-    scale, shift = affine[0], affine[1]
-    for n in range(lo, hi):
-        total, product = sums_N2C[n, 0], sums_N2C[n, 1]
-        total[:] = np.float32(0)
-        product[:] = np.float32(0)
-        for r in range(n * rows, min(len(y_RC), (n + 1) * rows)):
-            if is_relu:
-                for c in range(channels):
-                    is_on = y_RC[r, c] * scale[c] + shift[c] > np.float32(0)
-                    grad = grad_RC[r, c] if is_on else np.float32(0)
-                    total[c] += grad
-                    product[c] += grad * (y_RC[r, c] - mean_C[c])
-            else:
-                for c in range(channels):
-                    total[c] += grad_RC[r, c]
-                    product[c] += grad_RC[r, c] * (y_RC[r, c] - mean_C[c])
-
-
-@_compiled
 def _norm_relu(y_RC, affine, out_RC):  # type: ignore[no-untyped-def]
     rows, channels = y_RC.shape
     scale, shift = affine[0], affine[1]
@@ -316,10 +336,38 @@ def _norm_relu_backward(grad_RC, y_RC, affine, of_y_and_constant, dy_RC):  # typ
 
 
 @_compiled
+def fold(theta_weight, theta_bias_H, phi_weight, phi_bias_H, g_weight, w_2H, v_C, phi_g_weight):  # type: ignore[no-untyped-def]
+    """The parameters as `attend` takes them; returns the constant. theta meets w_theta alone, so it is never formed."""
+    inner = len(theta_bias_H)
+    phi_g_weight[:inner] = phi_weight
+    phi_g_weight[inner:] = g_weight
+    v_C[:] = np.float32(0)
+    constant = np.float32(0)
+    for h in range(inner):
+        _add_scaled(v_C, w_2H[h], theta_weight[h])
+        constant += w_2H[h] * theta_bias_H[h] + w_2H[inner + h] * phi_bias_H[h]
+    return constant
+
+
+@_compiled
+def fold_backward(  # type: ignore[no-untyped-def]
+    theta_weight, theta_bias_H, phi_bias_H, w_2H, dv_C, dconstant, dw_2H, dtheta_weight, dtheta_bias_H, dphi_bias_H
+):
+    """Back through `fold`. dw_2H holds in its second half what reaches w_phi past it, which is added to."""
+    inner = len(theta_bias_H)
+    for h in range(inner):
+        dw_2H[h] = _dot(theta_weight[h], dv_C) + theta_bias_H[h] * dconstant
+        dw_2H[inner + h] += phi_bias_H[h] * dconstant
+        dtheta_weight[h] = w_2H[h] * dv_C
+        dtheta_bias_H[h] = w_2H[h] * dconstant
+        dphi_bias_H[h] = w_2H[inner + h] * dconstant
+
+
+@_compiled
 def attend(  # type: ignore[no-untyped-def]
     lo,
     hi,
-    x_BJC,
+    source,
     v_C,
     constant,
     w_phi_H,
@@ -333,11 +381,11 @@ def attend(  # type: ignore[no-untyped-def]
     u_RC,
     moments_N2C,
 ):
-    """u = y W^T with y_i = sum_j relu(x_i . v + w_phi . phi_j + constant) (g_j + bias) / G.
+    """u = y W^T with y_i = sum_j relu(x_i . v + w_phi . phi_j + constant) (g_j + bias) / G, of a source to be MADE.
 
     phi and g are maxima over the joints `members` (largest group, G) of each group.
     """
-    batch, joints, channels = x_BJC.shape
+    batch, joints, channels = source.x_BJC.shape
     groups, inner = members.shape[1], len(w_phi_H)
     pooled = np.empty((groups, 2 * inner), np.float32)
     of_group = np.empty(groups, np.float32)
@@ -345,13 +393,14 @@ def attend(  # type: ignore[no-untyped-def]
     for n in range(lo, hi):
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         rows = (stop - start) * joints
+        _make(source, start, stop)
         phi_g = phi_g_BJ2H[start:stop].reshape(rows, 2 * inner)
-        product(x_BJC[start:stop].reshape(rows, channels), phi_g_weight, phi_g, False, True)
+        product(source.x_BJC[start:stop].reshape(rows, channels), phi_g_weight, phi_g, False, True)
         for b in range(start, stop):
             y = y_BJH[b]
             _pool(phi_g_BJ2H[b], w_phi_H, constant, members, pooled, of_group)
             for i in range(joints):
-                score = _dot(x_BJC[b, i], v_C)
+                score = _dot(source.x_BJC[b, i], v_C)
                 score_BJ[b, i] = score
                 y[i] = np.float32(0)
                 f_sum = np.float32(0)
@@ -371,10 +420,11 @@ def attend(  # type: ignore[no-untyped-def]
 def attend_backward(  # type: ignore[no-untyped-def]
     lo,
     hi,
-    grad_RC,
+    grad_BJC,
+    u_RC,
     affine,
     of_y_and_constant,
-    x_BJC,
+    source,
     v_C,
     constant,
     w_phi_H,
@@ -385,23 +435,24 @@ def attend_backward(  # type: ignore[no-untyped-def]
     phi_g_BJ2H,
     score_BJ,
     y_BJH,
-    u_RC,
-    dx_RC,
     dv_NC,
     dconstant_N,
     dw_phi_NH,
     dphi_g_weight_N,
     dg_bias_NH,
     dout_weight_N,
+    sums_N2C,
 ):
-    """Back through x + norm(attend(x))."""
-    batch, joints, channels = x_BJC.shape
+    """Back through x + norm(attend(x)), and the sums that the way back through the source's norm takes.
+
+    grad_BJC is replaced by the gradient of x.
+    """
+    batch, joints, channels = source.x_BJC.shape
     size, groups = members.shape
     inner = len(w_phi_H)
     du = np.empty((BLOCK * joints, channels), np.float32)
     dy = np.empty((BLOCK * joints, inner), np.float32)
     dphi_g = np.empty((BLOCK * joints, 2 * inner), np.float32)
-    through_phi_g = np.empty((BLOCK * joints, channels), np.float32)
     pooled = np.empty((groups, 2 * inner), np.float32)
     dpooled = np.empty((groups, 2 * inner), np.float32)
     of_group = np.empty(groups, np.float32)
@@ -412,7 +463,7 @@ def attend_backward(  # type: ignore[no-untyped-def]
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         rows = (stop - start) * joints
         first_row = start * joints
-        grad = grad_RC[first_row : first_row + rows]
+        grad = grad_BJC[start:stop].reshape(rows, channels)
         _norm_backward(grad, u_RC[first_row : first_row + rows], affine, of_y_and_constant, du[:rows])
         product(du[:rows], y_BJH[start:stop].reshape(rows, inner), dout_weight_N[n], True, False)
         product(du[:rows], out_weight, dy[:rows], False, False)
@@ -443,7 +494,7 @@ def attend_backward(  # type: ignore[no-untyped-def]
                 dscore[row + i] = of_score
                 dconstant += of_score
                 _add_scaled(dg_bias_NH[n], f_sum, dy_H)
-                _add_scaled(dv_NC[n], of_score, x_BJC[b, i])
+                _add_scaled(dv_NC[n], of_score, source.x_BJC[b, i])
             for k in range(groups):
                 _add_scaled(dpooled[k], dof_group[k], w_phi_H)
                 _add_scaled(dw_phi_NH[n], dof_group[k], pooled[k, :inner])
@@ -451,12 +502,13 @@ def attend_backward(  # type: ignore[no-untyped-def]
                     j = members[m, k]
                     _where_reached(phi_g[j], pooled[k], dpooled[k], dphi_g[row + j])
         dconstant_N[n] = dconstant
-        product(dphi_g[:rows], x_BJC[start:stop].reshape(rows, channels), dphi_g_weight_N[n], True, False)
-        product(dphi_g[:rows], phi_g_weight, through_phi_g[:rows], False, False)
+        x_RC = source.x_BJC[start:stop].reshape(rows, channels)
+        product(dphi_g[:rows], x_RC, dphi_g_weight_N[n], True, False)
+        product(dphi_g[:rows], phi_g_weight, du[:rows], False, False)
         for r in range(rows):
-            dx = dx_RC[first_row + r]
             for c in range(channels):
-                dx[c] = grad[r, c] + (through_phi_g[r, c] + dscore[r] * v_C[c])
+                grad[r, c] += du[r, c] + dscore[r] * v_C[c]
+        _sum_gradient(source, grad_BJC, start, stop, sums_N2C[n, 0], sums_N2C[n, 1])
     set_threads(threads)
 
 

@@ -1,8 +1,8 @@
 """The layers of SemGCN (Zhao et al. 2019, "Semantic Graph Convolutional Networks for 3D Human Pose Regression").
 
 Activations are (B, J, C), contiguous. tests/model holds the literal form of each formula; the forms here are the same
-functions with fewer products and passes over memory. Training on the CPU in float32 goes through `wsgcn.model.fused`,
-which is the same functions again, differentiated by hand.
+functions with fewer products and passes over memory. `wsgcn.model.fused` takes their parameters and their batch norms'
+running statistics to train on the CPU in float32.
 """
 
 import math
@@ -14,19 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsgcn.skeleton import Skeleton
-
-
-def may_fuse(*tensors: Tensor) -> bool:
-    """Whether `wsgcn.model.fused` may stand in for a layer in training mode."""
-    if not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
-        return False
-    for tensor in tensors:
-        if tensor.device.type != "cpu" or tensor.dtype != torch.float32 or not tensor.is_contiguous():
-            return False
-    # Here and below it is imported where it runs: numba takes a third of a second to load, and only training needs it.
-    from wsgcn.model.blas import IS_AVAILABLE
-
-    return IS_AVAILABLE
 
 
 class SemGraphConv(nn.Module):
@@ -75,17 +62,7 @@ class SemGraphConv(nn.Module):
         logits = _PlaceEdges.apply(self.edge_weight, self.edge_index, self.edge_of_position)
         return logits.unflatten(-1, self.self_loops_JJ.shape).softmax(-1)
 
-    def fused_parameters(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.edge_weight, self.weight.flatten(0, 1), self.bias
-
-    def is_fused(self, x_BJC: Tensor) -> bool:
-        return self.training and not self.channelwise and may_fuse(x_BJC, self.weight)
-
     def forward(self, x_BJC: Tensor) -> Tensor:
-        if self.is_fused(x_BJC):
-            from wsgcn.model import fused
-
-            return fused.graph_convolution(x_BJC, *self.fused_parameters(), self.graph)
         attention = self.attention()
         to_itself = attention * self.self_loops_JJ
         to_others = attention - to_itself
@@ -128,15 +105,7 @@ class GraphBlock(nn.Module):
         self.norm = nn.BatchNorm1d(out_channels)
         self.dropout = dropout
 
-    def fused_parameters(self) -> tuple[Tensor, ...]:
-        return *self.convolution.fused_parameters(), self.norm.weight, self.norm.bias
-
     def forward(self, x_BJC: Tensor) -> Tensor:
-        if self.convolution.is_fused(x_BJC):
-            from wsgcn.model import fused
-
-            y_BJC = fused.graph_block(x_BJC, *self.fused_parameters(), self.convolution.graph, self.norm)
-            return F.dropout(y_BJC, self.dropout) if self.dropout else y_BJC
         y_BJC = self.convolution(x_BJC)
         # Batch norm over (B * J, C) keeps the statistics of every joint together, as the published code does.
         y_BJC = F.relu(self.norm(y_BJC.flatten(0, 1))).view_as(y_BJC)
@@ -152,18 +121,7 @@ class ResidualBlock(nn.Module):
         self.second = GraphBlock(channels, channels, skeleton, channelwise=channelwise, dropout=dropout)
 
     def forward(self, x_BJC: Tensor) -> Tensor:
-        first, second = self.first, self.second
-        if first.convolution.is_fused(x_BJC) and not first.dropout:
-            from wsgcn.model import fused
-
-            return fused.residual_block(
-                x_BJC,
-                *first.fused_parameters(),
-                *second.fused_parameters(),
-                first.convolution.graph,
-                (first.norm, second.norm),
-            )
-        return x_BJC + second(first(x_BJC))
+        return x_BJC + self.second(self.first(x_BJC))
 
 
 class NonLocal(nn.Module):
@@ -210,23 +168,6 @@ class NonLocal(nn.Module):
         # theta meets only w_theta: the two linear maps are one vector, and theta itself is never formed.
         v, constant = w_theta @ self.theta.weight, w_theta @ self.theta.bias
         phi_g_weight = torch.cat((self.phi.weight, self.g.weight))
-        if self.training and may_fuse(x_BJC, phi_g_weight):
-            from wsgcn.model import fused
-
-            return fused.non_local(
-                x_BJC,
-                v,
-                constant + w_phi @ self.phi.bias,
-                w_phi,
-                phi_g_weight,
-                self.g.bias,
-                self.out.weight,
-                self.out.bias,
-                self.norm.weight,
-                self.norm.bias,
-                self.group_members.numpy(),
-                self.norm,
-            )
         score_BJ = x_BJC @ v + constant
         phi_and_g = F.linear(x_BJC, phi_g_weight, torch.cat((self.phi.bias, self.g.bias)))
         pooled = _GroupMax.apply(phi_and_g, self.group_members, self.group_of_joint)

@@ -34,9 +34,27 @@ class SemGCN(nn.Module):
                 layers.append(NonLocal(channels, skeleton))
         layers.append(_OutputGraphConv(channels, 3, skeleton, channelwise=channelwise))
         self.layers = nn.Sequential(*layers)
+        self._has_fused_form = not channelwise and not dropout
 
     def forward(self, keypoints_BJ2: Tensor) -> Tensor:
-        return self.layers(keypoints_BJ2.contiguous())
+        keypoints_BJ2 = keypoints_BJ2.contiguous()
+        if self.training and self._has_fused_form and may_fuse(keypoints_BJ2, next(self.parameters())):
+            from wsgcn.model import fused
+
+            return fused.forward(self.layers, keypoints_BJ2)
+        return self.layers(keypoints_BJ2)
+
+
+def may_fuse(*tensors: Tensor) -> bool:
+    """Whether `wsgcn.model.fused` can train with these tensors here."""
+    if not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+        return False
+    if any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in tensors):
+        return False
+    # Here and above it is imported where it runs: numba takes a third of a second to load, and only training needs it.
+    from wsgcn.model.blas import IS_AVAILABLE
+
+    return IS_AVAILABLE
 
 
 class LinearModel(nn.Module):
