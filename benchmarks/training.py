@@ -111,6 +111,6 @@ def _faster(*runs: Callable[[int], object]) -> Callable[[int], object]:
 
 def _product_rate() -> float:
     """Operations a second of large float32 products: the mean over some, as a step's rate is one over some steps."""
-    product_NN = torch.randn(_PRODUCT_SIZE, _PRODUCT_SIZE)
-    product_NN @ product_NN
-    return _PRODUCTS * 2 * _PRODUCT_SIZE**3 / seconds(lambda: [product_NN @ product_NN for _ in range(_PRODUCTS)])
+    a_NN = torch.randn(_PRODUCT_SIZE, _PRODUCT_SIZE)
+    out_NN = a_NN @ a_NN
+    return _PRODUCTS * 2 * _PRODUCT_SIZE**3 / seconds(lambda: [torch.mm(a_NN, a_NN, out=out_NN) for _ in range(_PRODUCTS)])
