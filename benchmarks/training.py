@@ -113,4 +113,6 @@ def _product_rate() -> float:
     """Operations a second of large float32 products: the mean over some, as a step's rate is one over some steps."""
     a_NN = torch.randn(_PRODUCT_SIZE, _PRODUCT_SIZE)
     out_NN = a_NN @ a_NN
-    return _PRODUCTS * 2 * _PRODUCT_SIZE**3 / seconds(lambda: [torch.mm(a_NN, a_NN, out=out_NN) for _ in range(_PRODUCTS)])
+    return (
+        _PRODUCTS * 2 * _PRODUCT_SIZE**3 / seconds(lambda: [torch.mm(a_NN, a_NN, out=out_NN) for _ in range(_PRODUCTS)])
+    )

@@ -109,7 +109,7 @@ class Step:
                 if id(tensor) not in known:  # made by Adam in its first step; all of it starts at zero
                     tensor.zero_()
         # Without gradients, as a graph's capture must find it to put its own into the graph's memory.
-        self._optimiser.zero_grad(set_to_none=True)
+        self._drop_gradients()
 
     def _state(self) -> list[Tensor]:
         """Every tensor that a step changes."""
@@ -117,7 +117,7 @@ class Step:
         return [*self._parameters, *self._network.buffers(), *moments, self._sums]
 
     def _compute(self) -> None:
-        self._optimiser.zero_grad(set_to_none=True)
+        self._drop_gradients()
         inputs = self._labelled.keypoints_NJ2.index_select(0, self._labelled_index_B)
         if self._unlabelled is not None:
             # One pass for both batches: they share the statistics of the batch norms.
@@ -134,6 +134,10 @@ class Step:
             nn.utils.clip_grad_norm_(self._parameters, self._gradient_clip)
         self._optimiser.step()
         self._sums += torch.stack(losses).detach()
+
+    def _drop_gradients(self) -> None:
+        for parameter in self._parameters:
+            parameter.grad = None
 
     def _losses(self, inputs: Tensor, predicted: Tensor) -> list[Tensor]:
         """Each loss in the order of `_names`, the last one their weighted sum."""

@@ -44,8 +44,8 @@ set_threads: Any = types.ExternalFunction("wsgcn_set_threads", types.int32(types
 
 
 @compiled()
-def product(a, b, out, is_a_transposed, is_b_transposed):  # type: ignore[no-untyped-def]
-    """out = a b, with a, b or both transposed first; all are C-contiguous."""
+def product(a, b, out, is_a_transposed, is_b_transposed, is_added=False):  # type: ignore[no-untyped-def]
+    """out = a b, or out += a b, with a, b or both transposed first; all are C-contiguous."""
     # BLAS counts columns first, so it sees every matrix transposed: it is asked for out^T = b^T a^T.
     rows, columns = out.shape
     flags = np.empty(2, np.uint8)
@@ -56,7 +56,7 @@ def product(a, b, out, is_a_transposed, is_b_transposed):  # type: ignore[no-unt
     sizes[2] = a.shape[0] if is_a_transposed else a.shape[1]
     sizes[3], sizes[4], sizes[5] = b.shape[1], a.shape[1], columns  # the lengths of rows
     factors = np.empty(2, np.float32)
-    factors[0], factors[1] = 1, 0
+    factors[0], factors[1] = 1, 1 if is_added else 0
     _sgemm(
         *(flags.ctypes, flags[1:].ctypes, sizes.ctypes, sizes[1:].ctypes, sizes[2:].ctypes),
         *(factors.ctypes, b.ctypes, sizes[3:].ctypes, a.ctypes, sizes[4:].ctypes),

@@ -1,4 +1,4 @@
-"""numba's compiler as `wsgcn.model.kernels` uses it, and where it keeps what it compiled.
+"""numba's compiler as the training step on the CPU uses it, and where it keeps what it compiled.
 
 Compiling takes some dozen seconds. numba would keep the result beside the source, and so compile again in each
 temporary checkout of `dvc exp run --queue` or `--temp`; and it looks at a function's own file alone, so that it would
@@ -16,7 +16,7 @@ import numba
 from numba.core import config
 from numba.core.caching import UserProvidedCacheLocator
 
-SOURCES = ("compiled.py", "blas.py", "kernels.py")
+SOURCES = ("compiled.py", "blas.py", "crew.py", "kernels.py")
 
 
 def compiled(**settings: Any) -> Callable[[Any], Any]:

@@ -11,9 +11,7 @@ norm follows has no effect on its output, so it is added to the running mean alo
 plain layers it is rounding error, which Adam scales up to a random walk.)
 """
 
-import functools
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -22,6 +20,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from wsgcn.model import kernels, layers
+from wsgcn.model.crew import share_out
 from wsgcn.model.kernels import Source
 
 Gradients = dict[Tensor, Tensor]  # by parameter
@@ -98,20 +97,16 @@ def _count_blocks(batch: int) -> int:
     return -(-batch // kernels.BLOCK)
 
 
+def _count_portions(batch: int) -> int:
+    return -(-batch // (kernels.BLOCK * kernels.PORTION))
+
+
 def _run(kernel: Callable[..., None], batch: int, *arguments: Any) -> None:
-    """Call a kernel with all blocks of the batch, shared out between the threads."""
-    blocks = _count_blocks(batch)
-    threads = min(torch.get_num_threads(), blocks)
-    bounds = [blocks * thread // threads for thread in range(threads + 1)]
-    others = [_pool(threads).submit(kernel, *bounds[n : n + 2], *arguments) for n in range(1, threads)]
-    kernel(*bounds[:2], *arguments)
-    for other in others:
-        other.result()
-
-
-@functools.lru_cache(maxsize=1)
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "block")
+    """Call a kernel with all blocks of the batch, shared out between as many threads as torch may use."""
+    portions = _count_portions(batch)
+    threads = min(torch.get_num_threads(), portions)
+    bounds = [portions * thread // threads * kernels.PORTION for thread in range(threads)]
+    share_out(kernel, [*bounds, _count_blocks(batch)], *arguments)
 
 
 def _empty(*shape: int) -> np.ndarray:
@@ -120,6 +115,10 @@ def _empty(*shape: int) -> np.ndarray:
 
 def _of_blocks(batch: int, *shape: int) -> np.ndarray:
     return np.empty((_count_blocks(batch), *shape), np.float32)
+
+
+def _of_portions(batch: int, *shape: int) -> np.ndarray:
+    return np.empty((_count_portions(batch), *shape), np.float32)
 
 
 def _total(of_blocks: np.ndarray) -> Tensor:
@@ -242,7 +241,7 @@ class _Convolution:
         module, source = self.module, self.source
         batch, _, channels = source.x_BJC.shape
         sums_N2C = _of_blocks(batch, 2, channels)
-        dweight_N, dedge_NE = _of_blocks(batch, *self.weight.shape), _of_blocks(batch, len(self.a_E))
+        dweight_N, dedge_NE = _of_portions(batch, *self.weight.shape), _of_blocks(batch, len(self.a_E))
         _run(
             kernels.convolve_backward,
             batch,
@@ -337,8 +336,10 @@ class _NonLocal:
         of_y_and_constant = norm.backward(grad.sums_N2C, gradients)
         dx = _Gradient(grad.x_BJC, _of_blocks(batch, 2, channels))
         # dv, dconstant, dw_phi, dphi_g_weight, dg_bias and dout_weight
-        shapes = ((channels,), (), (inner,), (2 * inner, channels), (inner,), (channels, inner))
-        of_blocks = [_of_blocks(batch, *shape) for shape in shapes]
+        of_blocks = [
+            *(_of_blocks(batch, channels), _of_blocks(batch), _of_blocks(batch, inner)),
+            *(_of_portions(batch, 2 * inner, channels), _of_blocks(batch, inner), _of_portions(batch, channels, inner)),
+        ]
         _run(
             kernels.attend_backward,
             batch,

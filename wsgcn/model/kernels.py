@@ -20,7 +20,8 @@ import numpy as np
 from wsgcn.model.blas import product, set_threads
 from wsgcn.model.compiled import compiled
 
-BLOCK = 32  # samples: the widest activation of a block at the paper's setting is half a megabyte
+BLOCK = 16  # samples: the widest activation of a block at the paper's setting is a quarter of a megabyte
+PORTION = 2  # blocks that one thread takes together, and whose shares of a weight's gradient are added up at once
 
 GIVEN, MADE, PASSING = range(3)
 
@@ -184,7 +185,7 @@ def convolve_backward(  # type: ignore[no-untyped-def]
             dy_block[:] = grad
         _mix_block(source, start, stop, a_E, first, column, scratch, z)
         z_RC = z.reshape(BLOCK * joints, 2 * channels)[:rows]
-        product(z_RC, dy_block, dweight_N[n], True, False)
+        product(z_RC, dy_block, dweight_N[n // PORTION], True, False, n % PORTION > 0)
         product(dy_block, weight, z_RC, False, True)
         dedge_NE[n] = np.float32(0)
         sums_N2C[n] = np.float32(0)
@@ -465,7 +466,9 @@ def attend_backward(  # type: ignore[no-untyped-def]
         first_row = start * joints
         grad = grad_BJC[start:stop].reshape(rows, channels)
         _norm_backward(grad, u_RC[first_row : first_row + rows], affine, of_y_and_constant, du[:rows])
-        product(du[:rows], y_BJH[start:stop].reshape(rows, inner), dout_weight_N[n], True, False)
+        product(
+            du[:rows], y_BJH[start:stop].reshape(rows, inner), dout_weight_N[n // PORTION], True, False, n % PORTION > 0
+        )
         product(du[:rows], out_weight, dy[:rows], False, False)
         dv_NC[n] = np.float32(0)
         dw_phi_NH[n] = np.float32(0)
@@ -503,7 +506,7 @@ def attend_backward(  # type: ignore[no-untyped-def]
                     _where_reached(phi_g[j], pooled[k], dpooled[k], dphi_g[row + j])
         dconstant_N[n] = dconstant
         x_RC = source.x_BJC[start:stop].reshape(rows, channels)
-        product(dphi_g[:rows], x_RC, dphi_g_weight_N[n], True, False)
+        product(dphi_g[:rows], x_RC, dphi_g_weight_N[n // PORTION], True, False, n % PORTION > 0)
         product(dphi_g[:rows], phi_g_weight, du[:rows], False, False)
         for r in range(rows):
             for c in range(channels):
