@@ -14,7 +14,7 @@ from wsgcn.params import Precision, Runtime
 def prepare(runtime: Runtime) -> torch.device:
     """Choose the device and make torch's results repeatable on it.
 
-    On one machine at an equal number of threads, two runs then give the same bits.
+    On one machine two runs then give the same bits, at an equal number of threads (SemGCN in float32: at any).
 
     Raises:
         InputError: CUDA is asked for and not there.
@@ -60,8 +60,8 @@ def check_precision(precision: Precision, device: torch.device) -> None:
     """
     if precision == "bf16":
         raise InputError(
-            "runtime.precision: is bf16, which was measured to raise MPJPE by 1.0 mm (docs/performance.md) and is not "
-            "offered; use float32, or tf32 on CUDA."
+            "runtime.precision: is bf16, which was measured to raise MPJPE by a millimetre (docs/performance.md) and is "
+            "not offered; use float32, or tf32 on CUDA."
         )
     if precision == "tf32" and device.type != "cuda":
         raise InputError("runtime.precision: is tf32, which only CUDA devices have; use float32.")
