@@ -49,5 +49,23 @@ def test_a_stage_imports_no_heavy_package_that_it_does_not_use(stage):
     assert imported(f"import stages.{stage}") <= USED[stage]
 
 
+def test_preparing_torch_does_not_import_its_compiler():
+    code = "from wsgcn.params import read_params; from wsgcn.runtime import prepare; prepare(read_params().runtime)"
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"{code}; import sys, torch; print(torch.are_deterministic_algorithms_enabled(), *sys.modules)",
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    is_deterministic, *modules = result.stdout.split()
+    assert is_deterministic == "True"
+    assert not {"torch._inductor", "torch._dynamo", "sympy"} & set(modules)
+
+
 def test_what_is_imported_is_seen():
     assert imported("import PIL.Image, scipy.io") == {"PIL", "scipy.sparse"}

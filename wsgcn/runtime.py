@@ -25,7 +25,8 @@ def prepare(runtime: Runtime) -> torch.device:
         torch.set_num_threads(runtime.threads)
     # cuBLAS repeats its results only with a workspace of fixed size, set before its first use.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    # As `use_deterministic_algorithms` does, which also imports torch's compiler, for a second.
+    torch.set_deterministic_debug_mode("error")
     # Deterministic mode also fills every new tensor with NaN, for code that reads memory it has not written. There is
     # none here, and the filling was 7 % of a training step on the CPU.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -60,8 +61,8 @@ def check_precision(precision: Precision, device: torch.device) -> None:
     """
     if precision == "bf16":
         raise InputError(
-            "runtime.precision: is bf16, which was measured to raise MPJPE by a millimetre (docs/performance.md) and is "
-            "not offered; use float32, or tf32 on CUDA."
+            "runtime.precision: is bf16, which was measured to raise MPJPE by a millimetre (docs/performance.md) and "
+            "is not offered; use float32, or tf32 on CUDA."
         )
     if precision == "tf32" and device.type != "cuda":
         raise InputError("runtime.precision: is tf32, which only CUDA devices have; use float32.")
