@@ -1,11 +1,11 @@
-"""A temporary clone of the project, as it lies here, with a tiny configuration whose pipeline has run."""
+"""A clone of the project, as it lies here, with a tiny configuration whose pipeline has run; the tests use it too."""
 
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,49 +23,71 @@ _TINY = {
     ("visualize", "seconds"): 0.5,
     ("runtime", "device"): "cpu",
 }
+_MADE = ("metrics", "pictures", "dvc.lock")
 
 
 @contextmanager
 def tiny_clone() -> Iterator[Path]:
-    """Clone, change params.yaml, run the pipeline and commit; the clone is gone at the end."""
+    """A tiny clone that is gone at the end."""
     with tempfile.TemporaryDirectory(prefix="wsgcn-bench-", ignore_cleanup_errors=True) as name:
         folder = Path(name, "project")
-        call(ROOT, "git", "clone", "--quiet", str(ROOT), str(folder))
-        for path in call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
-            if (ROOT / path).is_file():
-                (folder / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / path, folder / path)
-            else:
-                (folder / path).unlink(missing_ok=True)
-        (folder / "dvc.lock").unlink(missing_ok=True)
-        tree = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
-        for (section, key), value in _TINY.items():
-            tree[section][key] = value
-        (folder / "params.yaml").write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
-        call(folder, "dvc", "repro", "--quiet")
-        call(folder, "git", "add", "--all")
-        call(folder, "git", "commit", "--quiet", "-m", "tiny")
+        make_tiny_clone(folder)
         yield folder
 
 
+def make_tiny_clone(folder: Path) -> str:
+    """Clone, change params.yaml, run the pipeline and commit; returns what the pipeline printed."""
+    call(ROOT, "git", "clone", "--quiet", str(ROOT), str(folder))
+    for path in call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        if (ROOT / path).is_file():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, folder / path)
+        else:
+            (folder / path).unlink(missing_ok=True)
+    for made in _MADE:
+        shutil.rmtree(folder / made, ignore_errors=True)
+        (folder / made).unlink(missing_ok=True)
+    change_params(folder, _TINY)
+    repro = run(folder, "dvc", "repro")
+    call(folder, "git", "add", "--all")
+    call(folder, "git", "commit", "--quiet", "-m", "tiny")
+    return repro.stdout + repro.stderr
+
+
+def change_params(folder: Path, changes: Mapping[tuple[str, str], object]) -> None:
+    """Change values in params.yaml, by section and key."""
+    path = folder / "params.yaml"
+    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for (section, key), value in changes.items():
+        tree[section][key] = value
+    path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
+
+
 def call(folder: Path, *command: str, **variables: str) -> str:
-    """Run a command in a project's folder and return what it prints.
+    """As `run`; returns what the command prints."""
+    return run(folder, *command, variables=variables).stdout
+
+
+def run(
+    folder: Path, *command: str, check: bool = True, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a project's folder, in this interpreter's environment without its settings of DVC and MLflow.
 
     Raises:
-        RuntimeError: it failed; the message has the end of what it said.
+        RuntimeError: with `check`, it failed; the message has the end of what it said.
     """
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
     environment |= {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "1",
-        "GIT_AUTHOR_NAME": "bench",
-        "GIT_AUTHOR_EMAIL": "bench@example.org",
-        "GIT_COMMITTER_NAME": "bench",
-        "GIT_COMMITTER_EMAIL": "bench@example.org",
-        **variables,
+        "GIT_AUTHOR_NAME": "tiny",
+        "GIT_AUTHOR_EMAIL": "tiny@example.org",
+        "GIT_COMMITTER_NAME": "tiny",
+        "GIT_COMMITTER_EMAIL": "tiny@example.org",
+        **(variables or {}),
     }
     result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if result.returncode:
+    if check and result.returncode:
         said = (result.stdout + result.stderr)[-2000:]
         raise RuntimeError(f"{' '.join(command)} failed with status {result.returncode}: {said}")
-    return result.stdout
+    return result

@@ -28,14 +28,13 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.capture import full_size_params, prepare
 from benchmarks.report import Measurement, table
 from benchmarks.training import plain_layers
 from wsgcn.dataset import count_poses, takes_of
-from wsgcn.detection_import import import_detections
 from wsgcn.errors import InputError
 from wsgcn.evaluation import EvaluationPaths, evaluate
-from wsgcn.params import Params, parse_params, read_params
-from wsgcn.preprocessing import preprocess
+from wsgcn.params import Params, parse_params
 from wsgcn.trackers import NullTracker
 from wsgcn.training import epoch_steps, train_weakly, warm_up
 
@@ -106,18 +105,16 @@ def _parameters(
     raw: Path, folder: Path, *, epochs: tuple[int, int], stride: int, threads: int, is_supervised: bool
 ) -> Params:
     """The published weak set-up, or labels for all; poses.h5 and detections.h5 are made in the folder."""
-    tree = read_params().model_dump()
-    tree["data"] |= {"raw": str(raw), "layout": "auto", "stride": stride}
+    prepare(raw, folder)
+    tree = full_size_params(raw).model_dump()
+    tree["data"]["stride"] = stride
     if is_supervised:
         subjects = tree["data"]["subjects"]
         subjects |= {"labelled": subjects["labelled"] + subjects["unlabelled"], "unlabelled": []}
-    tree["detections"] |= {"source": "gt", "path": str(raw)}
     tree["warmup"]["epochs"], tree["weak"]["epochs"] = epochs
     tree["runtime"] |= {"device": "cpu", "threads": threads}
     params = parse_params(tree, "benchmarks.precision")
-    poses, detections = folder / "poses.h5", folder / "detections.h5"
-    preprocess(params.data, poses, folder / "preprocess.json")
-    import_detections(params.detections, poses, detections, folder / "detections.json")
+    detections = folder / "detections.h5"
     labelled, unlabelled = (
         count_poses(detections, takes_of(detections, subjects), stride)
         for subjects in (params.data.subjects.labelled, params.data.subjects.unlabelled)

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from unittest.mock import patch
 
-import torch
-
 from benchmarks.literal import LabelledPoses, LiteralTraining, UnlabelledPoses
 from benchmarks.random_training import STAGES, Products, Training
-from benchmarks.report import Measurement, median_and_spread, seconds
+from benchmarks.report import Measurement, median_and_spread, product_flop_per_s, seconds
 from wsgcn.dataset import TrueRoots
 from wsgcn.model.network import SemGCN, build_network
 from wsgcn.params import Precision, read_params
@@ -22,7 +20,6 @@ from wsgcn.runtime import prepare
 
 _POSES = 20_000
 _ROUNDS = 7
-_PRODUCTS, _PRODUCT_SIZE = 3, 4096
 _LEAST_OVER_LITERAL, _LEAST_SHARE_OF_FLOOR = 3.5, 0.5
 
 OURS, PLAIN, BF16, LITERAL = "step", "step, plain layers", "step, bf16 (plain layers)", "published step, literal"
@@ -53,7 +50,7 @@ def _measure(stage: str) -> list[Measurement]:
     rates: dict[str, list[float]] = {name: [] for name in runners}
     product_rates = []
     for _ in range(_ROUNDS):
-        product_rates.append(_product_rate())
+        product_rates.append(product_flop_per_s())
         for name, (run, context) in runners.items():
             with context:
                 run(1)
@@ -107,12 +104,3 @@ def _faster(*runs: Callable[[int], object]) -> Callable[[int], object]:
     for run in runs:
         run(1)
     return min(runs, key=lambda run: seconds(lambda: run(_STEPS[LITERAL])))
-
-
-def _product_rate() -> float:
-    """Operations a second of large float32 products: the mean over some, as a step's rate is one over some steps."""
-    a_NN = torch.randn(_PRODUCT_SIZE, _PRODUCT_SIZE)
-    out_NN = a_NN @ a_NN
-    return (
-        _PRODUCTS * 2 * _PRODUCT_SIZE**3 / seconds(lambda: [torch.mm(a_NN, a_NN, out=out_NN) for _ in range(_PRODUCTS)])
-    )

@@ -1,28 +1,15 @@
 """The whole pipeline on a tiny capture in a temporary clone, through dvc as a user calls it."""
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.tiny import ROOT
+from benchmarks.clone import change_params, make_tiny_clone
+from benchmarks.clone import run as call
 
-TINY = {
-    ("demo", "seconds"): 1,
-    ("data", "stride"): 10,
-    ("model", "channels"): 8,
-    ("model", "blocks"): 1,
-    ("warmup", "epochs"): 1,
-    ("weak", "epochs"): 1,
-    ("visualize", "seconds"): 0.5,
-    ("runtime", "device"): "cpu",
-}
 OUTPUTS = [
     "data/poses.h5",
     "data/detections.h5",
@@ -44,53 +31,15 @@ OUTPUTS = [
 ]
 
 
-def call(folder, *command, check=True):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DVC_", "MLFLOW_"))}
-    environment |= {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "DVC_NO_ANALYTICS": "1",
-        "GIT_AUTHOR_NAME": "test",
-        "GIT_AUTHOR_EMAIL": "test@example.org",
-        "GIT_COMMITTER_NAME": "test",
-        "GIT_COMMITTER_EMAIL": "test@example.org",
-    }
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if check and result.returncode:
-        raise AssertionError(f"{' '.join(command)} failed:\n{result.stdout}\n{result.stderr}")
-    return result
-
-
 def evaluation(folder):
     return json.loads((folder / "metrics/evaluation.json").read_text())
-
-
-def change_params(folder, changes):
-    """Change params.yaml as a user would, keeping comments and order."""
-    path = folder / "params.yaml"
-    tree = yaml.safe_load(path.read_text())
-    for (section, key), value in changes.items():
-        tree[section][key] = value
-    path.write_text(yaml.safe_dump(tree, sort_keys=False))
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A clone with the working tree's files, small parameters, and the pipeline run once and committed."""
     folder = tmp_path_factory.mktemp("clones") / "project"
-    call(ROOT, "git", "clone", "--quiet", str(ROOT), str(folder))
-    listed = call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
-    for name in listed:
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    for name in ("metrics", "pictures", "dvc.lock"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-        (folder / name).unlink(missing_ok=True)
-    change_params(folder, TINY)
-    result = call(folder, "dvc", "repro")
-    assert "synthetic capture" in result.stdout + result.stderr
-    call(folder, "git", "add", "--all")
-    call(folder, "git", "commit", "--quiet", "-m", "tiny")
+    assert "synthetic capture" in make_tiny_clone(folder)
     return folder
 
 
