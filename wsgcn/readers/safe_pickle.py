@@ -1,11 +1,17 @@
 """npz files with pickled arrays, read without running what the pickle asks for.
 
-A pickle may name any function and have it called. This reader knows the few names that numpy writes to rebuild arrays,
-and refuses a file at the first other one.
+A pickle is a program for a small stack machine, and some of its instructions call whatever function the file names.
+The machine here has the instructions that containers, numbers, strings and arrays need and no others. Nothing is ever
+looked up or called by name: the few names that numpy writes stand for forms of our own, which record what numpy would
+have been told, check it, and then build the array from its bytes. numpy's own functions are no safe substitute: told
+to, they take eight bytes of the file for the address of an object.
 """
 
-import pickle
+import math
+import pickletools
+import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -13,6 +19,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from wsgcn.errors import InputError
+from wsgcn.foreign import brief, reading
 
 
 def load_npz(path: Path | str) -> dict[str, object]:
@@ -26,27 +33,20 @@ def load_npz(path: Path | str) -> dict[str, object]:
     Raises:
         InputError: the file is missing, no npz, truncated or damaged, or would run code on loading.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {_array_name(path, info): _read_member(path, archive, info) for info in archive.infolist()}
-    except InputError:
-        raise
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found.") from None
-    except Exception as error:  # a damaged pickle can fail in any way
-        raise InputError(f"{path}: is not a readable npz file, truncated or damaged ({_reason(error)}).") from error
+    with reading(path, "npz file"), zipfile.ZipFile(path) as archive:
+        return {_array_name(path, info): _read_member(path, archive, info) for info in archive.infolist()}
 
 
 def _array_name(path: Path | str, info: zipfile.ZipInfo) -> str:
     if not info.filename.endswith(".npy"):
-        raise InputError(f"{path}: is not an npz file; it holds {info.filename}, expected .npy members only.")
+        raise InputError(f"{path}: is not an npz file; it holds {brief(info.filename)}, expected .npy members only.")
     return info.filename.removesuffix(".npy")
 
 
 def _read_member(path: Path | str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> object:
     with archive.open(info) as stream:
         if _is_pickled(stream):
-            array = _ArraysOnly(stream, path).load()
+            array = unpickle(stream, path, info.file_size)
             stream.read(1)  # at the end of the member zipfile compares the checksum
             if not isinstance(array, np.ndarray):
                 raise InputError(f"{path}: {info.filename} is a pickled {type(array).__name__}, expected an array.")
@@ -67,47 +67,318 @@ def _is_pickled(stream: IO[bytes]) -> bool:
     return dtype.hasobject
 
 
-def _encode_latin1(text: str, encoding: str) -> bytes:
-    """How protocol 2 of Python 3 writes bytes; other codecs, some of which inflate, are not admitted."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"bytes in the encoding {encoding!r}, expected 'latin1'")
-    return text.encode("latin1")
+class _Malformed(ValueError):
+    """The pickle asks for something that a sound one does not."""
 
 
-def _numpy_names() -> dict[tuple[str, str], Any]:
-    # numpy's own reconstruction functions, under the module names of numpy 1 and numpy 2
-    multiarray, numeric = np._core.multiarray, np._core.numeric  # type: ignore[attr-defined]
-    admitted: dict[tuple[str, str], Any] = {("numpy", "ndarray"): np.ndarray, ("numpy", "dtype"): np.dtype}
-    for core in ("numpy.core", "numpy._core"):
-        admitted[f"{core}.multiarray", "_reconstruct"] = multiarray._reconstruct
-        admitted[f"{core}.multiarray", "scalar"] = multiarray.scalar
-        admitted[f"{core}.numeric", "_frombuffer"] = numeric._frombuffer
-    return admitted
+def unpickle(stream: IO[bytes], origin: Path | str, size: int) -> object:
+    """The containers, numbers, strings and arrays in a pickle.
+
+    Args:
+        stream: positioned at the pickle; is left behind it.
+        origin: the file, for the message.
+        size: no more bytes than these are left in the stream.
+
+    Raises:
+        InputError: it names anything but numpy's forms of an array.
+        ValueError: it is truncated, damaged, or says of an array what its bytes are not.
+    """
+    machine = _Machine(origin)
+    for opcode, argument, _ in pickletools.genops(stream):
+        machine.do(opcode.name, argument)
+    result = machine.pop()
+    _refuse_unfolding(result, size)
+    return result
 
 
-_ADMITTED: dict[tuple[str, str], Any] = {
-    **_numpy_names(),
-    ("_codecs", "encode"): _encode_latin1,
-    ("builtins", "bytes"): bytes,
-    ("__builtin__", "bytes"): bytes,
+# What a pickle says by name. numpy 1 and 2 differ in the name of the package that numpy's core lies in.
+_NDARRAY, _DTYPE = ("numpy", "ndarray"), ("numpy", "dtype")
+_MODULES = {
+    f"{core}.{module}": module for core in ("numpy.core", "numpy._core") for module in ("multiarray", "numeric")
+}
+_FUNCTIONS = {("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer")}
+_NAMES = {_NDARRAY, _DTYPE, ("_codecs", "encode"), ("builtins", "bytes"), ("__builtin__", "bytes"), *_FUNCTIONS}
+
+
+class _Name:
+    """A function or class that the pickle names; it is never that function."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.key = (_MODULES.get(module, module), name)
+
+
+class _Pending:
+    """An array or a dtype whose state comes later; it may not be used before."""
+
+    def __init__(self, build: Callable[[object], object]) -> None:
+        self.build = build
+        self.places: list[int] = []  # in the memo
+
+
+class _Mark:
+    """Where a run of items begins on the stack."""
+
+
+class _Machine:
+    """The stack, the memo, and the instructions that are carried out."""
+
+    def __init__(self, origin: Path | str) -> None:
+        self._origin = origin
+        self._stack: list[Any] = []
+        self._memo: dict[int, Any] = {}
+
+    def do(self, name: str, argument: Any) -> None:
+        if name in _IGNORED:
+            return
+        if name in _LITERALS:
+            self._stack.append(argument)
+        elif name in _CONSTANTS:
+            self._stack.append(_CONSTANTS[name])
+        elif name in _EMPTY:
+            self._stack.append(_EMPTY[name]())
+        elif (instruction := _INSTRUCTIONS.get(name)) is not None:
+            instruction(self, argument)
+        else:
+            raise _Malformed(f"the instruction {name}, which no file of arrays needs")
+
+    def pop(self) -> Any:
+        if not self._stack:
+            raise _Malformed("takes from an empty stack")
+        item = self._stack.pop()
+        if isinstance(item, _Pending | _Mark):
+            raise _Malformed("an array without content")
+        return item
+
+    def _top(self) -> Any:
+        if not self._stack:
+            raise _Malformed("looks at an empty stack")
+        return self._stack[-1]
+
+    def _pop_to_mark(self) -> list[Any]:
+        items: list[Any] = []
+        while not (self._stack and isinstance(self._stack[-1], _Mark)):
+            items.append(self.pop())
+        self._stack.pop()
+        return items[::-1]
+
+    def _drop(self, _: object) -> None:
+        self._stack.pop()
+
+    def _drop_to_mark(self, _: object) -> None:
+        self._pop_to_mark()
+
+    def _mark(self, _: object) -> None:
+        self._stack.append(_Mark())
+
+    def _put(self, place: int | None) -> None:
+        item = self._top()
+        place = len(self._memo) if place is None else place
+        if isinstance(item, _Mark):
+            raise _Malformed("keeps what is nothing")
+        if isinstance(item, _Pending):
+            item.places.append(place)
+        self._memo[place] = item
+
+    def _get(self, place: int) -> None:
+        if place not in self._memo:
+            raise _Malformed(f"refers to {place}, which it has not kept")
+        item = self._memo[place]
+        if isinstance(item, _Pending):
+            raise _Malformed("an array inside itself")
+        self._stack.append(item)
+
+    def _tuple(self, length: int) -> None:
+        self._stack.append(tuple([self.pop() for _ in range(length)][::-1]))
+
+    def _collect(self, kind: type) -> None:
+        items = self._pop_to_mark()
+        self._stack.append(_dict_of(items) if kind is dict else kind(items))
+
+    def _append(self, items: list[Any]) -> None:
+        if type(target := self._top()) is not list:
+            raise _Malformed(f"appends to a {type(target).__name__}")
+        target.extend(items)
+
+    def _set(self, items: list[Any]) -> None:
+        if type(target := self._top()) is not dict:
+            raise _Malformed(f"sets an item of a {type(target).__name__}")
+        target.update(_dict_of(items))
+
+    def _global(self, module: str, name: str) -> None:
+        named = _Name(module, name)
+        if named.key not in _NAMES or (named.key in _FUNCTIONS and module not in _MODULES):
+            raise InputError(
+                f"{self._origin}: would run code on loading (found {brief(module, 60)}.{brief(name, 60)}); "
+                "only arrays, dicts, lists, strings and numbers are read."
+            )
+        self._stack.append(named)
+
+    def _global_in_text(self, argument: str) -> None:
+        module, _, name = argument.partition(" ")
+        self._global(module, name)
+
+    def _global_from_stack(self, _: object) -> None:
+        name, module = self.pop(), self.pop()
+        if not (isinstance(name, str) and isinstance(module, str)):
+            raise _Malformed("a name that is no text")
+        self._global(module, name)
+
+    def _reduce(self, _: object) -> None:
+        arguments, named = self.pop(), self.pop()
+        if not (isinstance(named, _Name) and isinstance(arguments, tuple)):
+            raise _Malformed("calls what is no function")
+        self._stack.append(_form(named, arguments))
+
+    def _build(self, _: object) -> None:
+        state, pending = self.pop(), self._top()
+        if not isinstance(pending, _Pending):
+            raise _Malformed(f"gives a state to a {type(pending).__name__}")
+        built = pending.build(state)
+        self._stack[-1] = built
+        for place in pending.places:
+            self._memo[place] = built
+
+
+_BITS = 64  # of the longest whole number
+_IGNORED = {"PROTO", "FRAME", "STOP"}
+_LITERALS = {
+    *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
+    *("STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
+    *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+}
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
+_EMPTY: dict[str, Callable[[], object]] = {"EMPTY_LIST": list, "EMPTY_DICT": dict}
+_INSTRUCTIONS: dict[str, Callable[[_Machine, Any], None]] = {
+    "MARK": _Machine._mark,
+    "POP": _Machine._drop,
+    "POP_MARK": _Machine._drop_to_mark,
+    "TUPLE": lambda machine, _: machine._collect(tuple),
+    "TUPLE1": lambda machine, _: machine._tuple(1),
+    "TUPLE2": lambda machine, _: machine._tuple(2),
+    "TUPLE3": lambda machine, _: machine._tuple(3),
+    "LIST": lambda machine, _: machine._collect(list),
+    "DICT": lambda machine, _: machine._collect(dict),
+    "APPEND": lambda machine, _: machine._append([machine.pop()]),
+    "APPENDS": lambda machine, _: machine._append(machine._pop_to_mark()),
+    "SETITEM": lambda machine, _: machine._set([machine.pop(), machine.pop()][::-1]),
+    "SETITEMS": lambda machine, _: machine._set(machine._pop_to_mark()),
+    "PUT": _Machine._put,
+    "BINPUT": _Machine._put,
+    "LONG_BINPUT": _Machine._put,
+    "MEMOIZE": _Machine._put,
+    "GET": _Machine._get,
+    "BINGET": _Machine._get,
+    "LONG_BINGET": _Machine._get,
+    "GLOBAL": _Machine._global_in_text,
+    "STACK_GLOBAL": _Machine._global_from_stack,
+    "REDUCE": _Machine._reduce,
+    "BUILD": _Machine._build,
 }
 
 
-class _ArraysOnly(pickle.Unpickler):
-    """Rebuilds arrays and the containers that have opcodes of their own; looks up no other name."""
-
-    def __init__(self, stream: IO[bytes], path: Path | str) -> None:
-        super().__init__(stream, encoding="latin1")
-        self._path = path
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ADMITTED:
-            raise InputError(
-                f"{self._path}: would run code on loading (found {module}.{name}); "
-                "only arrays, dicts, lists, strings and numbers are read."
-            )
-        return _ADMITTED[module, name]
+def _dict_of(items: list[Any]) -> dict[Any, Any]:
+    keys = items[::2]
+    if len(items) % 2 or not all(isinstance(key, str | int | float | bytes) for key in keys):
+        raise _Malformed("a dict whose keys are no names")
+    return dict(zip(keys, items[1::2], strict=True))
 
 
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".strip(": ").rstrip(".")
+def _form(named: _Name, arguments: tuple[Any, ...]) -> object:
+    """What numpy would have made of these arguments, or what waits for its state."""
+    match named.key, arguments:
+        case ("numpy", "dtype"), (str(code), *_):
+            return _Pending(lambda state: _dtype(code, state))
+        case ("multiarray", "_reconstruct"), (_Name(key=("numpy", "ndarray")), *_):
+            return _Pending(_array_of_state)
+        case ("multiarray", "scalar"), (np.dtype() as dtype, bytes() | str() as data):
+            return _array(dtype, (), _bytes(data), "C")[()]
+        case ("numeric", "_frombuffer"), (bytes() | bytearray() as data, np.dtype() as dtype, tuple(shape), order, *_):
+            return _array(dtype, shape, data, order)
+        case ("_codecs", "encode"), (str(text), "latin1"):
+            return text.encode("latin1")  # how protocol 2 of Python 3 writes bytes
+        case ("_codecs", "encode"), (str(), encoding):
+            raise _Malformed(f"bytes in the encoding {encoding!r:.40}, expected 'latin1'")
+        case (("builtins" | "__builtin__"), "bytes"), ():
+            return b""
+    raise _Malformed(f"arguments of {'.'.join(named.key)} that numpy does not write")
+
+
+def _dtype(code: str, state: object) -> np.dtype:
+    """A dtype of plain numbers, texts or objects, from what numpy writes: its code, and (version, byte order, ...)."""
+    match state:
+        case (int(), ("<" | ">" | "=" | "|") as order, None, None, (None | ()), int(size), int(), int(), *_):
+            dtype = np.dtype(code if re.fullmatch(r"b1|[fiu][1248]|[SU]\d{1,6}|O8?", code) else "V1")
+            if dtype.kind != "V" and size in (-1, dtype.itemsize):
+                return dtype if order in "=|" else dtype.newbyteorder(order)
+    raise _Malformed(f"an array of {code!r:.40}, expected plain numbers, texts or objects")
+
+
+def _array_of_state(state: object) -> np.ndarray:
+    match state:
+        case (int(), tuple(shape), np.dtype() as dtype, bool() | int() as is_fortran, data):
+            return _array(dtype, shape, _bytes(data) if isinstance(data, str) else data, "F" if is_fortran else "C")
+    raise _Malformed("an array whose state is not numpy's")
+
+
+def _array(dtype: np.dtype, shape: tuple[Any, ...], data: object, order: object) -> np.ndarray:
+    """The array, if what it says of itself is what is there."""
+    if not all(type(length) is int and length >= 0 for length in shape) or order not in ("C", "F"):
+        raise _Malformed("an array whose shape is none")
+    count = math.prod(shape)
+    if dtype.kind == "O":
+        if type(data) is not list or len(data) != count:
+            raise _Malformed(f"an array of {count:.3g} objects without them")
+        array = np.empty(count, dtype=object)
+        for index, item in enumerate(data):  # all at once numpy would look into the items
+            array[index] = item
+    else:
+        if not isinstance(data, bytes | bytearray) or len(data) != count * dtype.itemsize:
+            raise _Malformed(f"an array of {brief(count, 30)} numbers whose bytes are of another length")
+        array = np.frombuffer(data, dtype).copy() if count and dtype.itemsize else np.zeros(count, dtype)
+    return array.reshape(shape, order=order)
+
+
+def _bytes(text: bytes | str) -> bytes:
+    return text.encode("latin1") if isinstance(text, str) else text  # Python 2 has one type for both
+
+
+def _refuse_unfolding(tree: object, size: int) -> None:
+    """Refuse what holds itself, or holds the same part so often that going through it would have no end.
+
+    Sizes are counted once for each object and added up along all the ways to it; whoever goes through the tree takes as
+    long as that. Without parts in common the sum is at most that of the bytes.
+    """
+    most = 2**20 + 4 * size
+    unfolded: dict[int, int] = {}
+    open_ones: set[int] = set()
+    waiting: list[tuple[object, bool]] = [(tree, False)]
+    while waiting:
+        item, is_done = waiting.pop()
+        parts = _parts(item)
+        if is_done:
+            open_ones.discard(id(item))
+            total = 1 + sum(unfolded.get(id(part), _own_size(part)) for part in parts)
+            if total > most:
+                raise _Malformed("the same parts again and again, which grow without bound")
+            unfolded[id(item)] = total
+        elif id(item) in open_ones:
+            raise _Malformed("something that holds itself")
+        elif id(item) not in unfolded and parts:
+            open_ones.add(id(item))
+            waiting.append((item, True))
+            waiting += [(part, False) for part in parts if _parts(part)]
+
+
+def _parts(item: object) -> Any:
+    match item:
+        case dict():
+            return (*item.keys(), *item.values())
+        case list() | tuple():
+            return item
+        case np.ndarray() if item.dtype.kind == "O":
+            return item.ravel().tolist()
+    return ()
+
+
+def _own_size(item: object) -> int:
+    return 1 + (item.nbytes if isinstance(item, np.ndarray) else 0)
