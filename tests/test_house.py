@@ -12,6 +12,7 @@ FLOORS = {
     "wsgcn.errors": 0,
     "wsgcn.foreign": 0,
     "wsgcn.files": 0,
+    "wsgcn.limits": 0,
     "wsgcn.skeleton": 0,
     "wsgcn.camera": 0,
     "wsgcn.params": 0,

@@ -1,12 +1,34 @@
 """Files that are either whole or not there."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wsgcn.errors import InputError
+from wsgcn.foreign import brief
+
+
+def regular_file(path: Path | str) -> Path:
+    """The path of a file that may be opened: opening a pipe or a device could wait, or read, for ever.
+
+    Raises:
+        InputError: there is none, or it is a folder, a pipe, a socket or a device.
+    """
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found.") from None
+    except (OSError, ValueError) as error:  # ValueError: a character that no path has
+        raise InputError(f"{brief(path)}: cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path}: cannot be read (Is a directory).")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path}: is a pipe, socket or device, expected a file.")
+    return path
 
 
 @contextmanager

@@ -4,6 +4,7 @@ A damaged or hostile file can fail in any way inside the library that reads it. 
 such a library, lazy reads included, and around nothing of ours: our own slips keep their tracebacks.
 """
 
+import reprlib
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,3 +61,19 @@ def enumerated(names: object, most: int = 8) -> str:
             listed.append(brief(name, 40))
     more = f" and {count - most} more" if count > most else ""
     return ", ".join(listed) + more if listed else "nothing"
+
+
+class _Shown(reprlib.Repr):
+    """repr of the first few items and characters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 3, 60, 60
+
+    def repr_int(self, value: int, level: int) -> str:
+        return repr(value) if value.bit_length() <= 128 else f"a number of {value.bit_length()} bits"
+
+
+def shown(value: object) -> str:
+    """A value from a file for a message, as repr has it and cut short."""
+    return brief(_Shown().repr(value), 120)

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from wsgcn import limits
 from wsgcn.errors import InputError
+from wsgcn.foreign import brief, reading, shown
+from wsgcn.readers.npy import load_npy
 
 Intrinsics = str | float | Path | np.ndarray
 
@@ -37,7 +40,7 @@ def intrinsics_px(given: Intrinsics, size: tuple[int, int]) -> np.ndarray:
     try:
         value = float(number[1]) if number else float("nan")
     except ValueError:
-        raise InputError(f"intrinsics: {given!r} is no number.") from None
+        raise InputError(f"intrinsics: {shown(given)} is no number.") from None
     if number is None:
         return _checked(_from_matrix(_read_matrix(Path(str(given))), str(given)), str(given), size)
     if number[2] == "deg":
@@ -62,18 +65,17 @@ def _from_matrix(matrix: np.ndarray, origin: str) -> np.ndarray:
 
 
 def _read_matrix(path: Path) -> np.ndarray:
-    try:
-        if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False)
-        text = path.read_text(encoding="utf-8")
-        rows = json.loads(text) if text.lstrip().startswith("[") else [_numbers(line) for line in text.splitlines()]
-        return np.array([row for row in rows if row], dtype=np.float64)
-    except FileNotFoundError:
+    if not path.exists():
         raise InputError(
             f"intrinsics: {path} is neither a file nor a focal length (1145px) nor a field of view (65deg)."
-        ) from None
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: is not a readable 3x3 matrix ({error}).") from error
+        )
+    if path.suffix == ".npy":
+        return load_npy(path)
+    content = limits.read_file(path, limits.INTRINSICS_BYTES)
+    with reading(path, "3x3 matrix"):
+        text = content.decode("utf-8")
+        rows = json.loads(text) if text.lstrip().startswith("[") else [_numbers(line) for line in text.splitlines()]
+        return np.array([row for row in rows if row], dtype=np.float64)
 
 
 def _numbers(line: str) -> list[float]:

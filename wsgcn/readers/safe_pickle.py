@@ -7,34 +7,44 @@ have been told, check it, and then build the array from its bytes. numpy's own f
 to, they take eight bytes of the file for the address of an object.
 """
 
+import io
 import math
 import pickletools
 import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy_format
 
+from wsgcn import limits
 from wsgcn.errors import InputError
 from wsgcn.foreign import brief, reading
+from wsgcn.readers.archives import ZipArchive
+from wsgcn.readers.npy import read_header, read_numbers
 
 
-def load_npz(path: Path | str) -> dict[str, object]:
-    """Read every member of an npz file, pickled ones included.
+def load_npz(path: Path | str, *, objects: bool = True) -> dict[str, object]:
+    """Read every member of an npz file.
 
     Pickles of Python 2 are read with their strings as latin-1.
+
+    Args:
+        objects: whether pickled arrays are read, too, or refused.
 
     Returns:
         name -> array, or the Python object (dicts, lists, strings, numbers, arrays) that a 0-d object array holds.
 
     Raises:
-        InputError: the file is missing, no npz, truncated or damaged, or would run code on loading.
+        InputError: the file is missing, no npz, truncated or damaged, would run code on loading, or exceeds a limit of
+            `wsgcn.limits`.
     """
-    with reading(path, "npz file"), zipfile.ZipFile(path) as archive:
-        return {_array_name(path, info): _read_member(path, archive, info) for info in archive.infolist()}
+    with ZipArchive(path, "npz file") as archive:
+        names = [_array_name(path, info) for info in archive.members]
+        archive.check_sizes(archive.members, limits.ARRAYS_BYTES, limits.ARRAYS_BYTES)
+        contents = (archive.read(info) for info in archive.members)
+        return {name: _read_array(path, name, content, objects) for name, content in zip(names, contents, strict=True)}
 
 
 def _array_name(path: Path | str, info: zipfile.ZipInfo) -> str:
@@ -43,51 +53,42 @@ def _array_name(path: Path | str, info: zipfile.ZipInfo) -> str:
     return info.filename.removesuffix(".npy")
 
 
-def _read_member(path: Path | str, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> object:
-    with archive.open(info) as stream:
-        if _is_pickled(stream):
-            array = unpickle(stream, path, info.file_size)
-            stream.read(1)  # at the end of the member zipfile compares the checksum
-            if not isinstance(array, np.ndarray):
-                raise InputError(f"{path}: {info.filename} is a pickled {type(array).__name__}, expected an array.")
-            return array.item() if array.ndim == 0 else array
-    with archive.open(info) as stream:
-        return npy_format.read_array(stream, allow_pickle=False)
-
-
-def _is_pickled(stream: IO[bytes]) -> bool:
-    """Whether the array that starts here is one of objects; the stream is left behind its header."""
-    match npy_format.read_magic(stream):
-        case (1, 0):
-            _, _, dtype = npy_format.read_array_header_1_0(stream)
-        case (2, 0):
-            _, _, dtype = npy_format.read_array_header_2_0(stream)
-        case _:  # (3, 0) is for structured arrays with field names beyond latin-1; numpy refuses objects in them
-            return False
-    return dtype.hasobject
+def _read_array(path: Path | str, name: str, content: io.BytesIO, objects: bool) -> object:
+    with reading(path, "npz file"):
+        header = read_header(content)
+        if not header.dtype.hasobject:
+            return read_numbers(content, header)
+        if not objects:
+            raise ValueError(f"{brief(name, 60)} is an array of objects")
+        array = unpickle(content, path)
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path}: {brief(name)} is a pickled {type(array).__name__}, expected an array.")
+    return array.item() if array.ndim == 0 else array
 
 
 class _Malformed(ValueError):
     """The pickle asks for something that a sound one does not."""
 
 
-def unpickle(stream: IO[bytes], origin: Path | str, size: int) -> object:
+def unpickle(buffer: io.BytesIO, origin: Path | str) -> object:
     """The containers, numbers, strings and arrays in a pickle.
 
     Args:
-        stream: positioned at the pickle; is left behind it.
+        buffer: positioned at the pickle.
         origin: the file, for the message.
-        size: no more bytes than these are left in the stream.
 
     Raises:
         InputError: it names anything but numpy's forms of an array.
-        ValueError: it is truncated, damaged, or says of an array what its bytes are not.
+        ValueError: it is truncated, damaged, says of an array what its bytes are not, or exceeds a limit.
     """
-    machine = _Machine(origin)
-    for opcode, argument, _ in pickletools.genops(stream):
+    size = buffer.getbuffer().nbytes
+    machine = _Machine(origin, size)
+    for steps, (opcode, argument, _) in enumerate(pickletools.genops(buffer)):
+        if steps > limits.PICKLE_STEPS:
+            raise _Malformed(f"more than {limits.PICKLE_STEPS:,} instructions, which is the limit")
         machine.do(opcode.name, argument)
     result = machine.pop()
-    _refuse_unfolding(result, size)
+    refuse_unfolding(result, size)
     return result
 
 
@@ -122,8 +123,9 @@ class _Mark:
 class _Machine:
     """The stack, the memo, and the instructions that are carried out."""
 
-    def __init__(self, origin: Path | str) -> None:
+    def __init__(self, origin: Path | str, size: int) -> None:
         self._origin = origin
+        self._left = _most(size)
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
 
@@ -131,6 +133,8 @@ class _Machine:
         if name in _IGNORED:
             return
         if name in _LITERALS:
+            if isinstance(argument, int) and argument.bit_length() > limits.PICKLE_BITS:
+                raise _Malformed(f"a number of {argument.bit_length()} bits")
             self._stack.append(argument)
         elif name in _CONSTANTS:
             self._stack.append(_CONSTANTS[name])
@@ -160,6 +164,13 @@ class _Machine:
             items.append(self.pop())
         self._stack.pop()
         return items[::-1]
+
+    def _paid(self, built: object) -> object:
+        """What was copied out of the file's bytes, of which the memo could make any number of copies."""
+        self._left -= built.nbytes if isinstance(built, np.ndarray) else len(built) if isinstance(built, bytes) else 0
+        if self._left < 0:
+            raise _Malformed("the same bytes again and again, for arrays that grow without bound")
+        return built
 
     def _drop(self, _: object) -> None:
         self._stack.pop()
@@ -227,19 +238,18 @@ class _Machine:
         arguments, named = self.pop(), self.pop()
         if not (isinstance(named, _Name) and isinstance(arguments, tuple)):
             raise _Malformed("calls what is no function")
-        self._stack.append(_form(named, arguments))
+        self._stack.append(self._paid(_form(named, arguments)))
 
     def _build(self, _: object) -> None:
         state, pending = self.pop(), self._top()
         if not isinstance(pending, _Pending):
             raise _Malformed(f"gives a state to a {type(pending).__name__}")
-        built = pending.build(state)
+        built = self._paid(pending.build(state))
         self._stack[-1] = built
         for place in pending.places:
             self._memo[place] = built
 
 
-_BITS = 64  # of the longest whole number
 _IGNORED = {"PROTO", "FRAME", "STOP"}
 _LITERALS = {
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
@@ -342,13 +352,24 @@ def _bytes(text: bytes | str) -> bytes:
     return text.encode("latin1") if isinstance(text, str) else text  # Python 2 has one type for both
 
 
-def _refuse_unfolding(tree: object, size: int) -> None:
+def _most(size: int) -> int:
+    """Bytes and items in what a pickle of so many bytes makes, if no part of it is used again and again."""
+    return 2**20 + 4 * size
+
+
+def refuse_unfolding(tree: object, size: int) -> None:
     """Refuse what holds itself, or holds the same part so often that going through it would have no end.
 
     Sizes are counted once for each object and added up along all the ways to it; whoever goes through the tree takes as
     long as that. Without parts in common the sum is at most that of the bytes.
+
+    Args:
+        size: of the pickle that it comes from, in bytes.
+
+    Raises:
+        ValueError: it is such a tree, or too deep.
     """
-    most = 2**20 + 4 * size
+    most = _most(size)
     unfolded: dict[int, int] = {}
     open_ones: set[int] = set()
     waiting: list[tuple[object, bool]] = [(tree, False)]
@@ -365,6 +386,8 @@ def _refuse_unfolding(tree: object, size: int) -> None:
             raise _Malformed("something that holds itself")
         elif id(item) not in unfolded and parts:
             open_ones.add(id(item))
+            if len(open_ones) > limits.NESTED:
+                raise _Malformed(f"containers in each other, more than {limits.NESTED} deep")
             waiting.append((item, True))
             waiting += [(part, False) for part in parts if _parts(part)]
 

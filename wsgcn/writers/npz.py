@@ -4,15 +4,14 @@
 """
 
 import json
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from wsgcn.errors import InputError
 from wsgcn.files import atomic_path
+from wsgcn.foreign import reading
 from wsgcn.lifted import Lifted
+from wsgcn.readers.safe_pickle import load_npz
 from wsgcn.writers.reading import check_is_lifted, lifted_from
 
 
@@ -43,18 +42,11 @@ def read(path: Path) -> Lifted:
     Raises:
         InputError: the file is missing, damaged, or not one of lifted poses.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f"{path}: is not a readable npz file, truncated or damaged ({error}).") from error
-    names = arrays.pop("names", None)
-    try:
+    arrays = load_npz(path, objects=False)
+    with reading(path, "npz file"):
+        names = arrays.pop("names", None)
         metadata = json.loads(str(arrays.pop("metadata", "{}")))
-    except ValueError as error:
-        raise InputError(f"{path}: is not a readable npz file, its metadata are no JSON ({error}).") from error
+        frame_names = None if names is None else tuple(names.tolist())
     check_is_lifted(path, metadata, list(arrays))
     person = str(metadata.get("person", ""))
-    return lifted_from(path, person, metadata, arrays, None if names is None else tuple(names.tolist()))
+    return lifted_from(path, person, metadata, arrays, frame_names)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from wsgcn.errors import InputError
+from wsgcn.foreign import enumerated
 from wsgcn.lifted import FORMAT, Lifted, Rows, about_of
 from wsgcn.skeleton import SKELETONS
 
@@ -15,7 +16,7 @@ from wsgcn.skeleton import SKELETONS
 def check_is_lifted(path: Path, metadata: object, found: Sequence[str]) -> None:
     """Raises InputError unless the metadata are those of `wsgcn lift`; `found` names what else the file holds."""
     if not isinstance(metadata, Mapping) or metadata.get("format") != FORMAT:
-        raise InputError(f"{path}: holds {', '.join(found) or 'nothing'}, expected the output of `wsgcn lift`.")
+        raise InputError(f"{path}: holds {enumerated(found)}, expected the output of `wsgcn lift`.")
 
 
 def lifted_from(
@@ -36,7 +37,7 @@ def lifted_from(
     skeleton = SKELETONS.get(str(metadata.get("skeleton")))
     joints = [str(joint) for joint in metadata.get("joints", ())]
     if skeleton is None or joints != list(skeleton.joints):
-        raise InputError(f"{path}: has the joints {', '.join(joints) or '-'}, expected those of a known skeleton.")
+        raise InputError(f"{path}: has the joints {enumerated(joints)}, expected those of a known skeleton.")
     frames = len(arrays.get("frames", ()))
     shapes = {
         "frames": (frames,),

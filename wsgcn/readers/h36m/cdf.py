@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from wsgcn import limits
 from wsgcn.errors import InputError
+from wsgcn.foreign import enumerated, reading
 from wsgcn.readers.h36m.checks import checked_array
 from wsgcn.readers.h36m.take_files import TakeFiles, Tree
 
@@ -11,21 +13,19 @@ def decode_cdf(content: bytes, origin: str) -> np.ndarray:
     """The variable `Pose` of a CDF file, (T, 32, 3) float64, mm.
 
     Raises:
-        InputError: it is empty, truncated, damaged or no CDF; has no Pose; or Pose has another shape or no frames.
+        InputError: it is empty, truncated, damaged or no CDF; has no Pose; Pose has another shape or no frames; or it
+            exceeds a limit of `wsgcn.limits`.
     """
-    from wsgcn.readers.h36m.cdf_file import open_cdf  # imports cdflib, which no other layout needs
+    from wsgcn.readers.h36m.cdf_file import declared_bytes, open_cdf  # imports cdflib, which no other layout needs
 
-    try:
+    with reading(origin, "CDF file"):
         cdf = open_cdf(content)
         info = cdf.cdf_info()
         variables = [*info.rVariables, *info.zVariables]
-        pose = cdf.varget("Pose") if "Pose" in variables else None
-    except Exception as error:  # cdflib trusts the file: a damaged one can fail in any way
-        raise InputError(
-            f"{origin}: is not a readable CDF file, truncated or damaged ({type(error).__name__}: {error})."
-        ) from error
-    if pose is None:
-        raise InputError(f"{origin}: has no variable Pose (it has {', '.join(variables) or 'none'}).")
+        if "Pose" not in variables:
+            raise InputError(f"{origin}: has no variable Pose (it has {enumerated(variables) if variables else 'none'}).")
+        limits.check_unpacked(origin, "Pose", len(content), declared_bytes(cdf, "Pose"), limits.TAKE_BYTES)
+        pose = cdf.varget("Pose")
     return checked_array(pose, (1, "T", 96), origin).reshape(-1, 32, 3)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wsgcn import limits
 from wsgcn.errors import InputError
 from wsgcn.readers.h36m.recording import Layout, Recording
 
@@ -61,11 +62,7 @@ class Tree(Layout):
         return self.take_files.match(path.absolute().as_posix())
 
     def _read(self, path: Path) -> np.ndarray:
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
-        return self.take_files.decode(content, str(path))
+        return self.take_files.decode(limits.read_file(path, limits.TAKE_BYTES), str(path))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,26 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.lib import format as npy_format
 
 from wsgcn.errors import InputError
 from wsgcn.readers.joint_orders import JOINT_ORDERS, JointOrder
 from wsgcn.readers.keypoints.base import Track, Tracks, joint_order, order_of_names, split_triples
 
 FORMAT = "arrays"
-
-
-def load_npy(path: Path) -> np.ndarray:
-    """An npy file without pickled objects.
-
-    Raises:
-        InputError: it is no such file, or truncated.
-    """
-    try:
-        with path.open("rb") as stream:
-            return npy_format.read_array(stream, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path}: is not a readable npy file of numbers ({error}).") from error
 
 
 def read_npz(path: Path, content: Mapping[str, object], order: JointOrder | None) -> Tracks:

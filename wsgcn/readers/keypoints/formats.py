@@ -10,6 +10,7 @@ from wsgcn.errors import InputError
 from wsgcn.readers.joint_orders import JointOrder
 from wsgcn.readers.keypoints import alphapose, arrays, blazepose, coco, mmpose, openpose, project_file, videopose3d
 from wsgcn.readers.keypoints.base import KeypointFile, Tracks, load_json, named_order
+from wsgcn.readers.npy import load_npy
 from wsgcn.readers.safe_pickle import load_npz
 
 _Read = Callable[[Path, Any, JointOrder | None], Tracks]
@@ -63,7 +64,7 @@ def _open(path: Path, format: str | None, order: JointOrder | None) -> KeypointF
     if magic.startswith(_ZIP):
         return _open_npz(path, load_npz(path), format, order)
     if magic.startswith(_NPY):
-        return _open_array(path, arrays.load_npy(path), format, order)
+        return _open_array(path, load_npy(path), format, order)
     if magic.startswith(PARQUET):
         raise InputError(f"{path}: is Parquet, which is lifted in batches into another Parquet or HDF5 file.")
     tree = load_json(path)
