@@ -52,7 +52,7 @@ def intrinsics_px(given: Intrinsics, size: tuple[int, int]) -> np.ndarray:
 
 def _from_matrix(matrix: np.ndarray, origin: str) -> np.ndarray:
     if matrix.shape != (3, 3) or matrix.dtype.kind not in "fiu":
-        raise InputError(f"{origin}: has the shape {matrix.shape}, expected a 3x3 matrix of numbers.")
+        raise InputError(f"{origin}: has the shape {brief(matrix.shape, 60)}, expected a 3x3 matrix of numbers.")
     focal = abs(matrix[0, 0])
     is_finite = np.isfinite(matrix).all()
     if (
@@ -65,12 +65,16 @@ def _from_matrix(matrix: np.ndarray, origin: str) -> np.ndarray:
 
 
 def _read_matrix(path: Path) -> np.ndarray:
-    if not path.exists():
+    try:
+        is_there = path.exists()
+    except OSError:  # longer than a name may be
+        is_there = False
+    if not is_there:
         raise InputError(
-            f"intrinsics: {path} is neither a file nor a focal length (1145px) nor a field of view (65deg)."
+            f"intrinsics: {brief(path)} is neither a file nor a focal length (1145px) nor a field of view (65deg)."
         )
     if path.suffix == ".npy":
-        return load_npy(path)
+        return load_npy(path, limits.INTRINSICS_BYTES)
     content = limits.read_file(path, limits.INTRINSICS_BYTES)
     with reading(path, "3x3 matrix"):
         text = content.decode("utf-8")

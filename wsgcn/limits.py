@@ -56,7 +56,8 @@ def check_unpacked(origin: Path | str, what: str, packed_bytes: int, unpacked_by
     if unpacked_bytes <= most_bytes:
         limit = f"{UNPACKED_RATIO} times that for what unpacks to more than {in_units(UNPACKED_BYTES_OF_ANY_RATIO)}"
     raise InputError(
-        f"{origin}: {brief(what, 120)} unpacks from {in_units(packed_bytes)} to {in_units(unpacked_bytes)}; the limit is {limit}."
+        f"{origin}: {brief(what, 120)} unpacks from {in_units(packed_bytes)} to {in_units(unpacked_bytes)}; "
+        f"the limit is {limit}."
     )
 
 

@@ -5,23 +5,30 @@ params.yaml documents meaning, unit and range of every key; the classes below mi
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from wsgcn import limits
 from wsgcn.errors import InputError
+from wsgcn.foreign import brief, enumerated, reading, shown
 
 SOURCES_WITHOUT_NECK = ("hourglass_pretrained", "hourglass_finetuned")
 
-Count = Annotated[int, Field(ge=1)]
-Epochs = Annotated[int, Field(ge=0)]
+# The upper bounds are far above any use. They keep a slip, or a checkpoint that someone else made, from asking for more
+# than a machine has.
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Batch = Annotated[int, Field(ge=2, le=2**20)]
+Blocks = Annotated[int, Field(ge=1, le=100)]
+Epochs = Annotated[int, Field(ge=0, le=10**6)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 Share = Annotated[float, Field(gt=0, le=0.5)]
-Subject = Annotated[str, Field(pattern=r"^S\d+$")]
+Subject = Annotated[str, Field(pattern=r"^S\d+$", max_length=20)]
+Text = Annotated[str, Field(min_length=1, max_length=4096)]
 Precision = Literal["float32", "tf32", "bf16"]
 
 
@@ -59,11 +66,13 @@ class Subjects(Section):
         return self
 
 
+_LONGEST, _MOST_WRONG = 400, 20  # characters and wrong values in a message
+
 DEMO_RAW = "data/raw/demo"  # where stage demo writes the synthetic capture
 
 
 class Data(Section):
-    raw: Annotated[str, Field(min_length=1)]
+    raw: Text
     layout: Literal["auto", "cdf_archives", "cdf", "mat", "martinez_zip", "martinez", "videopose3d"]
     drop_bad_frames: bool
     skeleton: Literal["h36m16", "h36m17"]
@@ -87,19 +96,19 @@ class Demo(Section):
 
 class Detections(Section):
     source: Literal["gt", "hourglass_pretrained", "hourglass_finetuned", "cpn", "detectron", "hrnet"]
-    path: Annotated[str, Field(min_length=1)]
+    path: Text
 
 
 class Linear(Section):
-    width: Count
-    blocks: Count
+    width: Annotated[int, Field(ge=1, le=2**14)]
+    blocks: Blocks
     dropout: Dropout
 
 
 class Model(Section):
     name: Literal["semgcn", "linear"]
-    channels: Annotated[int, Field(ge=2, multiple_of=2)]
-    blocks: Count
+    channels: Annotated[int, Field(ge=2, le=2**12, multiple_of=2)]
+    blocks: Blocks
     non_local: bool
     channelwise: bool
     dropout: Dropout
@@ -107,8 +116,8 @@ class Model(Section):
 
 
 class Training(Section):
-    batch_labelled: Annotated[int, Field(ge=2)]
-    batch_unlabelled: Annotated[int, Field(ge=2)]
+    batch_labelled: Batch
+    batch_unlabelled: Batch
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     decay_factor: Annotated[float, Field(gt=0, le=1)]
     decay_steps: Count
@@ -130,23 +139,23 @@ class Weak(Section):
 
 class Evaluate(Section):
     flip: bool
-    batch: Count
+    batch: Annotated[int, Field(ge=1, le=2**20)]
 
 
 class Visualize(Section):
     seconds: Annotated[float, Field(gt=0, le=600)]
     fps: Annotated[float, Field(gt=0, le=50)]
-    serial: Annotated[str, Field(min_length=1)]
+    serial: Text
 
 
 class Tracking(Section):
     mlflow: bool
-    experiment: Annotated[str, Field(min_length=1)]
+    experiment: Text
 
 
 class Runtime(Section):
     device: Literal["auto", "cpu", "cuda"]
-    threads: Annotated[int, Field(ge=0)]
+    threads: Annotated[int, Field(ge=0, le=1024)]
     precision: Precision
 
 
@@ -230,8 +239,27 @@ def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+class _Refused(Exception):
+    """YAML that is not read."""
+
+
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which also takes 1e-3 for a number, as YAML 1.2 and dvc do."""
+    """PyYAML's safe loader, which also takes 1e-3 for a number, as YAML 1.2 and dvc do.
+
+    It refuses what makes a file mean something else than it seems to: a key twice, of which the last one would count,
+    and aliases, of which a few lines stand for any number of values.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise _Refused(f"has the alias *{brief(self.peek_event().anchor, 60)}; write the value itself")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if repeated := [name for name, times in Counter(names).items() if times > 1]:
+            raise _Refused(f"has {enumerated(repeated)} more than once in a section")
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver(
@@ -245,14 +273,16 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     Raises:
         InputError: the file is missing or no YAML, or a key is missing, unknown, or has a wrong type or value.
     """
-    try:
-        tree = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=_Loader)
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; run from the project's root.") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not YAML ({' '.join(str(error).split())}).") from error
+    if not Path(path).exists():
+        raise InputError(f"{path}: not found; run from the project's root.")
+    content = limits.read_file(path, limits.PARAMS_BYTES)
+    with reading(path, "YAML file"):
+        try:
+            tree = yaml.load(content.decode("utf-8"), Loader=_Loader)
+        except _Refused as error:
+            raise InputError(f"{path}: {error}.") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: is not YAML ({brief(error, 300)}).") from error
     return parse_params(tree, str(path))
 
 
@@ -265,16 +295,16 @@ def parse_params(tree: object, origin: str) -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        raise InputError(f"{origin}: {'; '.join(_sentences(error))}.") from error
+        raise InputError(f"{origin}: {brief('; '.join(_sentences(error)), _LONGEST)}.") from error
 
 
 def _sentences(error: ValidationError) -> list[str]:
     """One clause a wrong key; a union reports each of its members, which share a key here."""
     clauses: dict[str, list[str]] = {}
-    for detail in error.errors():
-        location = [str(part) for part in detail["loc"] if not _is_union_member(str(part))]
+    for detail in error.errors(include_url=False)[:_MOST_WRONG]:
+        location = [brief(part, 60) for part in detail["loc"] if not _is_union_member(str(part))]
         key = ".".join(location)
-        found = "" if isinstance(detail["input"], dict) else f", found {detail['input']!r}"
+        found = "" if isinstance(detail["input"], dict) else f", found {shown(detail['input'])}"
         expected = detail["msg"].removeprefix("Value error, ")
         match detail["type"]:
             case "missing":

@@ -65,7 +65,8 @@ def iter_tar(path: Path | str, wanted: Callable[[str], bool] = _every_member) ->
     kind = "tar archive"
     with ExitStack() as stack:
         with reading(path, kind):
-            stream = stack.enter_context(_open_decompressed(path))
+            stream = _open_decompressed(path)
+            stack.callback(stream.close)
             stream.allow(limits.DIRECTORY_BYTES)
             archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r:"))
         count = 0

@@ -14,13 +14,13 @@ from wsgcn.foreign import brief, reading
 _KINDS = "biufcSUMm"  # numbers, texts and times; a structured array is none of what is read anywhere
 
 
-def load_npy(path: Path | str) -> np.ndarray:
+def load_npy(path: Path | str, most_bytes: int = limits.ARRAYS_BYTES) -> np.ndarray:
     """An npy file without pickled objects.
 
     Raises:
-        InputError: it is missing, no such file, truncated, or larger than `limits.ARRAYS_BYTES`.
+        InputError: it is missing, no such file, truncated, or larger than it may be.
     """
-    content = io.BytesIO(limits.read_file(path, limits.ARRAYS_BYTES))
+    content = io.BytesIO(limits.read_file(path, most_bytes))
     with reading(path, "npy file of numbers"):
         return read_numbers(content, read_header(content))
 

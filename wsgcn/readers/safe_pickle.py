@@ -11,8 +11,7 @@ import io
 import math
 import pickletools
 import re
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,10 @@ from wsgcn.readers.archives import ZipArchive
 from wsgcn.readers.npy import read_header, read_numbers
 
 
-def load_npz(path: Path | str, *, objects: bool = True) -> dict[str, object]:
-    """Read every member of an npz file.
+def load_npz(path: Path | str) -> dict[str, object]:
+    """Read every member of an npz file, pickled ones included.
 
     Pickles of Python 2 are read with their strings as latin-1.
-
-    Args:
-        objects: whether pickled arrays are read, too, or refused.
 
     Returns:
         name -> array, or the Python object (dicts, lists, strings, numbers, arrays) that a 0-d object array holds.
@@ -40,30 +36,40 @@ def load_npz(path: Path | str, *, objects: bool = True) -> dict[str, object]:
         InputError: the file is missing, no npz, truncated or damaged, would run code on loading, or exceeds a limit of
             `wsgcn.limits`.
     """
+    return {name: _read_array(path, name, content) for name, content in _members(path)}
+
+
+def load_arrays(path: Path | str) -> dict[str, np.ndarray]:
+    """Read every member of an npz file in which nothing is pickled.
+
+    Raises:
+        InputError: the file is missing, no npz, truncated or damaged, holds objects, or exceeds a limit.
+    """
+    arrays = {}
+    for name, content in _members(path):
+        with reading(path, "npz file"):
+            arrays[name] = read_numbers(content, read_header(content))
+    return arrays
+
+
+def _members(path: Path | str) -> Iterator[tuple[str, io.BytesIO]]:
     with ZipArchive(path, "npz file") as archive:
-        names = [_array_name(path, info) for info in archive.members]
         archive.check_sizes(archive.members, limits.ARRAYS_BYTES, limits.ARRAYS_BYTES)
-        contents = (archive.read(info) for info in archive.members)
-        return {name: _read_array(path, name, content, objects) for name, content in zip(names, contents, strict=True)}
+        for info in archive.members:
+            if not info.filename.endswith(".npy"):
+                raise InputError(
+                    f"{path}: is not an npz file; it holds {brief(info.filename)}, expected .npy members only."
+                )
+            yield info.filename.removesuffix(".npy"), archive.read(info)
 
 
-def _array_name(path: Path | str, info: zipfile.ZipInfo) -> str:
-    if not info.filename.endswith(".npy"):
-        raise InputError(f"{path}: is not an npz file; it holds {brief(info.filename)}, expected .npy members only.")
-    return info.filename.removesuffix(".npy")
-
-
-def _read_array(path: Path | str, name: str, content: io.BytesIO, objects: bool) -> object:
+def _read_array(path: Path | str, name: str, content: io.BytesIO) -> object:
     with reading(path, "npz file"):
         header = read_header(content)
-        if not header.dtype.hasobject:
-            return read_numbers(content, header)
-        if not objects:
-            raise ValueError(f"{brief(name, 60)} is an array of objects")
-        array = unpickle(content, path)
+        array = unpickle(content, path) if header.dtype.hasobject else read_numbers(content, header)
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path}: {brief(name)} is a pickled {type(array).__name__}, expected an array.")
-    return array.item() if array.ndim == 0 else array
+    return array.item() if array.ndim == 0 and array.dtype.hasobject else array
 
 
 class _Malformed(ValueError):

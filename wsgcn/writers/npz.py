@@ -11,7 +11,7 @@ import numpy as np
 from wsgcn.files import atomic_path
 from wsgcn.foreign import reading
 from wsgcn.lifted import Lifted
-from wsgcn.readers.safe_pickle import load_npz
+from wsgcn.readers.safe_pickle import load_arrays
 from wsgcn.writers.reading import check_is_lifted, lifted_from
 
 
@@ -42,7 +42,7 @@ def read(path: Path) -> Lifted:
     Raises:
         InputError: the file is missing, damaged, or not one of lifted poses.
     """
-    arrays = load_npz(path, objects=False)
+    arrays = load_arrays(path)
     with reading(path, "npz file"):
         names = arrays.pop("names", None)
         metadata = json.loads(str(arrays.pop("metadata", "{}")))

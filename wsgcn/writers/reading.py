@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from wsgcn.errors import InputError
-from wsgcn.foreign import enumerated
+from wsgcn.foreign import brief, enumerated
 from wsgcn.lifted import FORMAT, Lifted, Rows, about_of
 from wsgcn.skeleton import SKELETONS
 
@@ -35,10 +35,11 @@ def lifted_from(
         InputError: the skeleton is not known, or an array is missing or has another shape.
     """
     skeleton = SKELETONS.get(str(metadata.get("skeleton")))
-    joints = [str(joint) for joint in metadata.get("joints", ())]
+    named = metadata.get("joints")
+    joints = [str(joint) for joint in named] if isinstance(named, list | tuple) else []
     if skeleton is None or joints != list(skeleton.joints):
         raise InputError(f"{path}: has the joints {enumerated(joints)}, expected those of a known skeleton.")
-    frames = len(arrays.get("frames", ()))
+    frames = arrays["frames"].size if "frames" in arrays else 0
     shapes = {
         "frames": (frames,),
         "pose_m": (frames, len(joints), 3),
@@ -52,6 +53,8 @@ def lifted_from(
         if name not in arrays and name != "root_m":
             raise InputError(f"{path}: has no {name}, expected the output of `wsgcn lift`.")
         if name in arrays and arrays[name].shape != shape:
-            raise InputError(f"{path}: {name} has the shape {arrays[name].shape}, expected {shape}.")
+            raise InputError(f"{path}: {name} has the shape {brief(arrays[name].shape, 60)}, expected {shape}.")
+        if name in arrays and arrays[name].dtype.kind not in "biuf":
+            raise InputError(f"{path}: {name} is of {brief(arrays[name].dtype, 60)}, expected numbers.")
     rows: dict[str, Any] = {field.name: arrays.get(field.name) for field in fields(Rows)}
     return Lifted(person=person, skeleton=skeleton, names=names, about=about_of(metadata), **rows)

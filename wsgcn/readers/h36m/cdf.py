@@ -23,7 +23,9 @@ def decode_cdf(content: bytes, origin: str) -> np.ndarray:
         info = cdf.cdf_info()
         variables = [*info.rVariables, *info.zVariables]
         if "Pose" not in variables:
-            raise InputError(f"{origin}: has no variable Pose (it has {enumerated(variables) if variables else 'none'}).")
+            raise InputError(
+                f"{origin}: has no variable Pose (it has {enumerated(variables) if variables else 'none'})."
+            )
         limits.check_unpacked(origin, "Pose", len(content), declared_bytes(cdf, "Pose"), limits.TAKE_BYTES)
         pose = cdf.varget("Pose")
     return checked_array(pose, (1, "T", 96), origin).reshape(-1, 32, 3)
