@@ -1,24 +1,29 @@
 """Checkpoints: everything that evaluation, lifting and further training need, in one file.
 
-A checkpoint is a dictionary of tensors and plain values in torch's zip format. It is read with torch's restricted
-unpickler, which builds nothing but those, and its weights load strictly or not at all.
+A checkpoint is a dictionary of tensors and plain values in torch's zip format. Before torch opens one, its size and all
+that its pickle names are checked; then it is read with torch's restricted unpickler, and its weights load strictly or
+not at all.
 """
 
 import io
-import pickle
-from collections.abc import Mapping
+import pickletools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
+from wsgcn import limits
 from wsgcn.errors import InputError
 from wsgcn.files import write_atomically
+from wsgcn.foreign import brief, enumerated, reading, shown
 from wsgcn.model.network import build_network
 from wsgcn.params import Model
+from wsgcn.readers.archives import ZipArchive
+from wsgcn.readers.safe_pickle import refuse_unfolding
 from wsgcn.skeleton import SKELETONS, Skeleton
 
 FORMAT = "wsgcn checkpoint 1"
@@ -30,7 +35,7 @@ class Chosen:
     """The epoch whose weights are evaluated."""
 
     epoch: int  # counted from 1 over both training stages; 0 is the initial network
-    by: str  # "last" or "validation"
+    by: Literal["last", "validation"]
     validation_mpjpe_mm: float | None  # of that epoch
 
 
@@ -93,7 +98,7 @@ class Checkpoint:
                 f"but data.skeleton is {skeleton.name} with {len(skeleton.joints)}."
             )
         if self.source != source:
-            raise InputError(f"{path}: was trained with {self.source} 2D, but the detections are {source}.")
+            raise InputError(f"{path}: was trained with {brief(self.source, 60)} 2D, but the detections are {source}.")
         if model is not None and self.model != model:
             raise InputError(f"{path}: holds another network ({self.model}) than the parameters' ({model}).")
 
@@ -102,63 +107,159 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     """Read a checkpoint without executing anything in it.
 
     Raises:
-        InputError: the file is missing, truncated or no checkpoint of this project, would execute code, or its weights
-            do not fit the network that it describes.
+        InputError: the file is missing, truncated or no checkpoint of this project, would execute code, exceeds a limit
+            of `wsgcn.limits`, or its weights do not fit the network that it describes.
     """
-    try:
+    if not Path(path).exists():
+        raise InputError(f"{path}: not found; `dvc repro` makes it.")
+    _check_archive(path)
+    with reading(path, "checkpoint file"):
         tree = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; `dvc repro` makes it.") from None
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"{path}: holds more than tensors and plain values and could run code on loading, so it was not loaded "
-            f"({_first_line(error)})."
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: is not a whole checkpoint file ({_first_line(error)}).") from error
     found = tree.get("format") if isinstance(tree, dict) else type(tree).__name__
     if found != FORMAT:
-        raise InputError(f"{path}: is not a checkpoint of this project (found {found!r}, expected {FORMAT!r}).")
+        raise InputError(f"{path}: is not a checkpoint of this project (found {shown(found)}, expected {FORMAT!r}).")
     try:
-        checkpoint = Checkpoint(
-            model=Model.model_validate(tree["model"]),
-            skeleton=SKELETONS[tree["skeleton"]],
-            params=tree["params"],
-            source=tree["source"],
-            weights=tree["weights"],
-            optimiser=tree["optimiser"],
-            epoch=tree["epoch"],
-            step=tree["step"],
-            chosen=Chosen(**tree["chosen"]),
-            chosen_weights=tree["chosen_weights"],
-        )
-        found_joints, expected_joints = tree["joints"], list(checkpoint.skeleton.joints)
-    except (KeyError, TypeError, ValidationError) as error:
-        raise InputError(f"{path}: lacks or garbles a part of a checkpoint ({_first_line(error)}).") from error
-    if found_joints != expected_joints:
+        parts = _Parts.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(brief(part, 60) for part in first["loc"])
         raise InputError(
-            f"{path}: has the joints {', '.join(found_joints)}, but {checkpoint.skeleton.name} has "
-            f"{', '.join(expected_joints)}."
+            f"{path}: lacks or garbles a part of a checkpoint ({where}: {brief(first['msg'])})."
+        ) from error
+    with reading(path, "checkpoint file"):
+        refuse_unfolding([parts.params, parts.optimiser], Path(path).stat().st_size)
+    skeleton = SKELETONS[parts.skeleton]
+    if parts.joints != list(skeleton.joints):
+        raise InputError(
+            f"{path}: has the joints {enumerated(parts.joints)}, but {skeleton.name} has {', '.join(skeleton.joints)}."
         )
+    checkpoint = Checkpoint(
+        model=parts.model,
+        skeleton=skeleton,
+        params=parts.params,
+        source=parts.source,
+        weights=parts.weights,
+        optimiser=parts.optimiser,
+        epoch=parts.epoch,
+        step=parts.step,
+        chosen=Chosen(parts.chosen.epoch, parts.chosen.by, parts.chosen.validation_mpjpe_mm),
+        chosen_weights=parts.chosen_weights,
+    )
+    with torch.device("meta"):
+        network = build_network(skeleton, checkpoint.model)
     for weights in (checkpoint.weights, checkpoint.chosen_weights):
-        _check_weights(path, checkpoint, weights)
+        _check_weights(path, network.state_dict(), weights)
+    _check_optimiser(path, [parameter.shape for parameter in network.parameters()], checkpoint.optimiser)
     return checkpoint
 
 
-def _check_weights(path: Path | str, checkpoint: Checkpoint, weights: Mapping[str, Tensor]) -> None:
-    with torch.device("meta"):
-        expected = build_network(checkpoint.skeleton, checkpoint.model).state_dict()
+_Count = Annotated[int, Field(ge=0, le=2**62)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, arbitrary_types_allowed=True)
+
+
+class _Chosen(_Part):
+    epoch: _Count
+    by: Literal["last", "validation"]
+    validation_mpjpe_mm: float | None
+
+
+class _Parts(_Part):
+    """What a checkpoint file holds."""
+
+    model: Model
+    params: dict[str, Any]
+    skeleton: Literal["h36m16", "h36m17"]
+    joints: list[str]
+    source: Annotated[str, Field(max_length=100)]
+    weights: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    epoch: _Count
+    step: _Count
+    chosen: _Chosen
+    chosen_weights: dict[str, Tensor]
+
+
+# What the pickle of `Checkpoint.save` names. torch's unpickler knows more, with which a file can ask for any memory.
+_NAMES = {"torch._utils _rebuild_tensor_v2", "collections OrderedDict"} | {
+    f"torch {kind}Storage" for kind in ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Byte", "Bool")
+}
+_CALLS = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4", "PERSID"}
+
+
+def _check_archive(path: Path | str) -> None:
+    """What `torch.load` would believe: how large the parts are, and what its pickle calls.
+
+    Raises:
+        InputError: it is no zip archive as torch writes it, or its pickle calls anything but what makes tensors.
+    """
+    size = Path(path).stat().st_size
+    with ZipArchive(path, "checkpoint file") as archive:
+        names = [info.filename for info in archive.members]
+        pickles = [info for info in archive.members if info.filename.rpartition("/")[2] == "data.pkl"]
+        with reading(path, "checkpoint file"):
+            if len(pickles) != 1 or len(set(names)) < len(names):
+                raise ValueError(f"holds {enumerated(names)}, expected one data.pkl")
+            if any(info.compress_type or info.file_size > info.compress_size for info in archive.members):
+                raise ValueError("is compressed, which torch does not do")
+            if (together := sum(info.file_size for info in archive.members)) > size:
+                raise ValueError(f"declares {limits.in_units(together)}, but has {limits.in_units(size)}")
+        content = archive.read(pickles[0])
+    with reading(path, "checkpoint file"):
+        for steps, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+            if steps > limits.CHECKPOINT_STEPS:
+                raise ValueError(f"more than {limits.CHECKPOINT_STEPS:,} instructions, which is the limit")
+            if opcode.name in _CALLS or (opcode.name == "GLOBAL" and argument not in _NAMES):
+                raise InputError(
+                    f"{path}: holds more than tensors and plain values and could run code on loading, so it was not "
+                    f"loaded (found {brief(argument or opcode.name, 60)})."
+                )
+
+
+def _check_weights(path: Path | str, expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
     if missing := sorted(expected.keys() - weights.keys()):
-        raise InputError(f"{path}: lacks the weights {', '.join(missing[:3])}{' ...' if missing[3:] else ''}.")
+        raise InputError(f"{path}: lacks the weights {enumerated(missing, 3)}.")
     if unknown := sorted(weights.keys() - expected.keys()):
-        raise InputError(f"{path}: has unknown weights {', '.join(unknown[:3])}{' ...' if unknown[3:] else ''}.")
+        raise InputError(f"{path}: has unknown weights {enumerated(unknown, 3)}.")
     for name, weight in expected.items():
-        if weights[name].shape != weight.shape:
+        found = weights[name]
+        if found.shape != weight.shape:
             raise InputError(
-                f"{path}: {name} has shape {tuple(weights[name].shape)}, the network it describes has "
+                f"{path}: {name} has shape {brief(tuple(found.shape), 60)}, the network it describes has "
                 f"{tuple(weight.shape)}."
             )
+        if found.dtype != weight.dtype:
+            raise InputError(f"{path}: {name} is of {found.dtype}, the network it describes has {weight.dtype}.")
+    _check_bytes(path, weights.values())
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
+def _check_optimiser(path: Path | str, shapes: Sequence[torch.Size], optimiser: Mapping[str, Any]) -> None:
+    """Raises InputError unless this is Adam's state for parameters of these shapes, or its state before any step."""
+    match optimiser:
+        case {"state": dict(state), "param_groups": [{"params": list(numbers), **settings}]}:
+            fits = numbers == list(range(len(shapes))) and {"lr", "betas", "eps", "weight_decay"} <= settings.keys()
+            fits &= not any(isinstance(value, Tensor) for value in settings.values())
+            kept = {number: moments for number, moments in state.items() if isinstance(moments, dict)}
+            fits &= len(kept) == len(state)
+            moments = [(number, moment) for number, by_name in kept.items() for moment in by_name.values()]
+            fits &= all(
+                type(number) is int
+                and number in range(len(shapes))
+                and isinstance(moment, Tensor)
+                and moment.shape in ((), shapes[number])
+                for number, moment in moments
+            )
+        case _:
+            fits, moments = not optimiser, []  # a checkpoint that is not trained further may do without
+    if not fits:
+        raise InputError(f"{path}: has an optimiser's state that is not Adam's for the network it describes.")
+    _check_bytes(path, [moment for _, moment in moments])
+
+
+def _check_bytes(path: Path | str, tensors: Collection[Tensor]) -> None:
+    """A tensor may show the same few bytes again and again; what is copied from it then has no bound."""
+    declared, size = sum(tensor.nbytes for tensor in tensors), Path(path).stat().st_size
+    if declared > size:
+        raise InputError(f"{path}: has {limits.in_units(size)}, but describes tensors of {limits.in_units(declared)}.")

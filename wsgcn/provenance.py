@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from wsgcn.foreign import reading
 from wsgcn.params import Params
 
 # What decides a run's result and lies in git. Metrics and dvc.lock change in the course of every `dvc repro`.
@@ -131,10 +132,10 @@ def _size(path: Path) -> int:
 
 
 def _read_yaml(path: str) -> dict[str, Any]:
-    try:
-        return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
+    if not Path(path).exists():
         return {}
+    with reading(path, "YAML file"):
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
 
 
 def _git(*arguments: str) -> str:

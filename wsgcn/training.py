@@ -328,6 +328,8 @@ def train_weakly(
     warmup = load_checkpoint(warmup_path)
     with Detections(detections_path) as detections:
         warmup.check_fits(warmup_path, skeleton, detections.source, params.model)
+    if not warmup.optimiser:
+        raise InputError(f"{warmup_path}: has no optimiser's state, without which training cannot go on from it.")
     trainer = Trainer.resume(warmup, params.training, params.seed, device, params.runtime.precision)
     start = replace(warmup, params=params.used_by("weak"))
     sets = load_sets(params, "weak", poses_path, detections_path, device)
