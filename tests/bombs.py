@@ -1,4 +1,4 @@
-"""Files that cost little to make and would cost gigabytes to read, and a child process that reads them in little memory."""
+"""Small files that would cost gigabytes to read, and a child process that reads them in little memory."""
 
 import struct
 import subprocess
@@ -57,7 +57,7 @@ _BLOCK = 64 * 2**20
 
 @cache
 def deflated_zeros(size: int = 2**32, before: bytes = b"", after: bytes = b"") -> bytes:
-    """A raw deflate stream of `before`, zeros and `after`. A flushed block of it can stand there any number of times."""
+    """A raw deflate stream of `before`, zeros and `after`, made of one flushed block of zeros that is repeated."""
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
     first = packer.compress(before) + packer.flush(zlib.Z_FULL_FLUSH)
     block = packer.compress(bytes(_BLOCK)) + packer.flush(zlib.Z_FULL_FLUSH)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from wsgcn import limits
 from wsgcn.errors import InputError
-from wsgcn.files import write_atomically
+from wsgcn.files import is_there, write_atomically
 from wsgcn.foreign import brief, enumerated, reading, shown
 from wsgcn.model.network import build_network
 from wsgcn.params import Model
@@ -110,8 +110,8 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         InputError: the file is missing, truncated or no checkpoint of this project, would execute code, exceeds a limit
             of `wsgcn.limits`, or its weights do not fit the network that it describes.
     """
-    if not Path(path).exists():
-        raise InputError(f"{path}: not found; `dvc repro` makes it.")
+    if not is_there(path):
+        raise InputError(f"{brief(path)}: not found; `dvc repro` makes it.")
     _check_archive(path)
     with reading(path, "checkpoint file"):
         tree = torch.load(path, map_location="cpu", weights_only=True)

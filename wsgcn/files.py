@@ -11,6 +11,14 @@ from wsgcn.errors import InputError
 from wsgcn.foreign import brief
 
 
+def is_there(path: Path | str) -> bool:
+    """Whether there is anything at a path; what cannot be a path is nowhere."""
+    try:
+        return Path(path).exists()
+    except OSError:  # longer than a name may be
+        return False
+
+
 def regular_file(path: Path | str) -> Path:
     """The path of a file that may be opened: opening a pipe or a device could wait, or read, for ever.
 

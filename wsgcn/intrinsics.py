@@ -12,6 +12,7 @@ import numpy as np
 
 from wsgcn import limits
 from wsgcn.errors import InputError
+from wsgcn.files import is_there
 from wsgcn.foreign import brief, reading, shown
 from wsgcn.readers.npy import load_npy
 
@@ -65,11 +66,7 @@ def _from_matrix(matrix: np.ndarray, origin: str) -> np.ndarray:
 
 
 def _read_matrix(path: Path) -> np.ndarray:
-    try:
-        is_there = path.exists()
-    except OSError:  # longer than a name may be
-        is_there = False
-    if not is_there:
+    if not is_there(path):
         raise InputError(
             f"intrinsics: {brief(path)} is neither a file nor a focal length (1145px) nor a field of view (65deg)."
         )

@@ -7,7 +7,7 @@ declares are therefore checked before anything is read, and what is unpacked is 
 import gzip
 import io
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from wsgcn.errors import InputError
 from wsgcn.files import regular_file
@@ -20,8 +20,8 @@ ARRAYS_BYTES = 2 * 2**30  # an npy file, or all arrays of an npz file together, 
 # All 3D and 2D files of Human3.6M are a few GB; this bounds the time.
 ARCHIVE_BYTES = 64 * 2**30  # everything in an archive, unpacked; one member at a time is in memory
 
-# Motion compresses to a half or a third, constant arrays to a thousandth. Those are small, so only what is large is held
-# to the ratio.
+# Motion compresses to a half or a third, constant arrays to a thousandth. Those are small, so only what is large is
+# held to the ratio.
 UNPACKED_RATIO = 50
 UNPACKED_BYTES_OF_ANY_RATIO = 256 * 2**20
 
@@ -112,7 +112,7 @@ def inflate(content: bytes, most_bytes: int) -> bytes:
         OSError, EOFError, zlib.error: it is damaged or truncated.
     """
     with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
-        return read_whole(stream, most_bytes).getvalue()
+        return read_whole(cast(IO[bytes], stream), most_bytes).getvalue()
 
 
 def in_units(size: int) -> str:

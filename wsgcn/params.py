@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from wsgcn import limits
 from wsgcn.errors import InputError
+from wsgcn.files import is_there
 from wsgcn.foreign import brief, enumerated, reading, shown
 
 SOURCES_WITHOUT_NECK = ("hourglass_pretrained", "hourglass_finetuned")
@@ -273,8 +274,8 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     Raises:
         InputError: the file is missing or no YAML, or a key is missing, unknown, or has a wrong type or value.
     """
-    if not Path(path).exists():
-        raise InputError(f"{path}: not found; run from the project's root.")
+    if not is_there(path):
+        raise InputError(f"{brief(path)}: not found; run from the project's root.")
     content = limits.read_file(path, limits.PARAMS_BYTES)
     with reading(path, "YAML file"):
         try:

@@ -3,6 +3,7 @@
 import io
 import tarfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -141,13 +142,11 @@ def test_pax_headers_that_say_nonsense_are_one_sentence_or_read(
     path = tmp_path / "x.tar"
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT, pax_headers=headers) as archive:
         archive.addfile(tarfile.TarInfo(name))
-    try:
-        found = list(iter_tar(path))
-    except InputError as error:
-        assert str(error).startswith(str(path))
-        assert len(str(error)) < 500
-    else:
-        assert found == [(name, b"")]
+    with suppress(InputError):
+        assert list(iter_tar(path)) == [(name, b"")]
+        return
+    with pytest.raises(InputError, match=r"^[^\n]*x\.tar: [^\n]{1,400}$"):
+        list(iter_tar(path))
 
 
 def test_what_the_consumer_raises_is_left_alone(tmp_path: Path) -> None:
