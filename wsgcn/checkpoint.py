@@ -7,6 +7,7 @@ not at all.
 
 import io
 import pickletools
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +114,8 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     if not is_there(path):
         raise InputError(f"{brief(path)}: not found; `dvc repro` makes it.")
     _check_archive(path)
-    with reading(path, "checkpoint file"):
+    with reading(path, "checkpoint file"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, about what a damaged file makes it do
         tree = torch.load(path, map_location="cpu", weights_only=True)
     found = tree.get("format") if isinstance(tree, dict) else type(tree).__name__
     if found != FORMAT:

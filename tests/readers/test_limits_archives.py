@@ -149,6 +149,11 @@ def test_pax_headers_that_say_nonsense_are_one_sentence_or_read(
         list(iter_tar(path))
 
 
+def test_a_member_without_a_name_is_none_that_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(zip_of("", b"\x03\x00", 0))
+    assert list(iter_zip(tmp_path / "x.zip", lambda name: name == "a")) == []
+
+
 def test_what_the_consumer_raises_is_left_alone(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("a", b"1")

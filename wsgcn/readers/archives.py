@@ -192,7 +192,7 @@ def _files_in(path: Path | str, members: list[zipfile.ZipInfo]) -> list[zipfile.
     """Without folders and links, sorted by name."""
     for info in members:
         _refuse_unsafe_name(path, info.filename)
-    files = [info for info in members if not info.is_dir() and not stat.S_ISLNK(info.external_attr >> 16)]
+    files = [info for info in members if not info.filename.endswith("/") and not stat.S_ISLNK(info.external_attr >> 16)]
     return sorted(files, key=lambda info: info.filename)
 
 
