@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: repro test lint bench ablations
+.PHONY: repro test fuzz lint bench ablations
 .DEFAULT_GOAL := repro
 
 repro: $(READY)  ## the whole pipeline, on the parameters in params.yaml
@@ -14,6 +14,9 @@ repro: $(READY)  ## the whole pipeline, on the parameters in params.yaml
 
 test: $(READY)  ## the tests
 	python -m pytest
+
+fuzz: $(READY)  ## damaged and hostile files for every reader, 10,000: make fuzz ARGS="--only coco --save cases"
+	python -m tests.fuzz $(ARGS)
 
 lint: $(READY)  ## style and types
 	ruff check .
