@@ -241,7 +241,7 @@ class Child:
             return Outcome("opened", "; ".join(self.watch.seen))
         grown = _memory("VmHWM") - before
         if grown > MEMORY and outcome.kind in ("read", "refused"):
-            return Outcome("memory", f"{grown / 2**30:.1f} GiB, then {outcome.kind}: {outcome.message[:200]}")
+            return Outcome("memory", f"{grown / 2**30:.1f} GiB: {name}, then {outcome.kind}: {outcome.message[:200]}")
         return outcome
 
 
@@ -264,7 +264,7 @@ def _judged(error: Exception, path: Path, case: Path) -> Outcome:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, MemoryError) or "allocate" in str(cause):
-            return Outcome("memory", f"refused for want of it: {message[:300]}")
+            return Outcome("memory", f"refused for want of it: {_last_place(error)}")
         cause = cause.__cause__ or cause.__context__
     rest = message.replace(str(path), "").replace(str(case), "")
     faults = {
@@ -285,7 +285,7 @@ def _last_place(error: BaseException, *, with_text: bool = True) -> str:
     ours = [frame for frame in frames if _OURS.search(frame.filename)]
     places = [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in (*frames[-1:], *ours[-1:])]
     listed = " < ".join(dict.fromkeys(places))
-    text = " ".join(str(error).split())[:150] if with_text else ""
+    text = " ".join(str(error).split())[-150:] if with_text else ""
     return f"{type(error).__name__} at {listed}{': ' if text else ''}{text}"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import h5py
 
-from tests.fuzz.targets import Seed, Target
+from tests.fuzz.target import Seed, Target
 from wsgcn.errors import InputError
 
 _SOUND = bytes(range(128, 228))
@@ -67,7 +67,7 @@ _FAULTS: dict[str, Callable[[Path], object]] = {
     "signal": lambda path: os.abort(),
     "signal_exit": lambda path: os._exit(3),
     "hang": _loop,
-    "memory": lambda path: bytearray(2**30),
+    "memory": lambda path: bytearray(640 * 2**20),
     "memory_limit": lambda path: bytearray(2**40),
     "memory_swallowed": _swallow,
 }

@@ -7,7 +7,6 @@ import io
 import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from tests.fuzz.target import Seed, Target
 from tests.people import SIZE, triples
 from tests.readers import test_detections_hourglass as hourglass
 from tests.readers import test_detections_videopose3d as videopose3d
@@ -44,25 +44,6 @@ from wsgcn.rendering.sources import read_sequences
 from wsgcn.store import Detections, Poses, Predictions
 from wsgcn.viewer import within, write_viewer
 from wsgcn.writers.formats import write_lifted
-
-Seed = Mapping[str, bytes]  # content by relative path; the first one is what is read, unless the folder is
-Read = Callable[[Path, Path], object]  # of the file or folder, and of an empty folder for outputs
-
-
-@dataclass(frozen=True)
-class Target:
-    """A reader.
-
-    Attributes:
-        seeds: makes the sound files in memory; the folder is for writers that need one.
-        read: reads a file completely, everybody and everything in it, and raises InputError if it is bad.
-        is_folder: whether the folder is read and not the first file of the seed.
-    """
-
-    name: str
-    seeds: Callable[[Path], Iterator[Seed]]
-    read: Read
-    is_folder: bool = False
 
 
 def _written(folder: Path, write: Callable[[Path], object], *names: str) -> Seed:

@@ -13,13 +13,13 @@ from tests.fuzz.targets import TARGETS
 
 def test_damaged_files_are_read_or_refused_in_one_sentence() -> None:
     """Nothing else happens: no traceback, signal or hang, no memory, no file that the damaged one names."""
-    report = run([], cases=8)
+    report = run([], cases=6)
     assert not report.failures, f"\n{report.table()}\n" + "\n".join(map(str, report.failures))
     assert {result.target for result in report.results} == set(TARGETS)
 
 
 def test_each_way_to_fail_is_noticed(tmp_path: Path) -> None:
-    report = run([], cases=1, seconds=1, module="tests.fuzz.faulty", save=tmp_path)
+    report = run([], cases=1, seconds=2, module="tests.fuzz.faulty", save=tmp_path)
     found = {result.target: result.kind for result in report.results}
     assert found == {name: name.partition("_")[0] for name in found}
     assert len(found) == 19
@@ -29,15 +29,15 @@ def test_each_way_to_fail_is_noticed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_damage_is_the_same_for_the_same_number_and_mostly_different_for_others(name: str, tmp_path: Path) -> None:
+def test_a_number_always_gives_the_same_damage_and_others_give_other(name: str, tmp_path: Path) -> None:
     pool = [content for seed in TARGETS[name].seeds(tmp_path) for content in seed.values()]
 
     def case(number: int) -> bytes:
         return damaged(Draw(np.random.default_rng([crc32(name.encode()), number]), pool, tmp_path), pool[0])
 
-    first = [case(number) for number in range(8)]
-    assert [case(number) for number in range(8)] == first
-    assert len({pool[0], *first}) > 6
+    first = [case(number) for number in range(4)]
+    assert [case(number) for number in range(4)] == first
+    assert len({pool[0], *first}) > 3
 
 
 def test_the_report_counts_and_says_how_to_see_a_case_again() -> None:
