@@ -13,9 +13,10 @@ never opens poses.h5. Files are written whole or not at all, and hold nothing th
 input.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,9 +26,11 @@ import numpy as np
 
 from wsgcn.camera import Camera
 from wsgcn.errors import InputError
-from wsgcn.hdf5 import new_hdf5
+from wsgcn.foreign import brief, enumerated
+from wsgcn.hdf5 import ForeignDataset, ForeignHdf5, new_hdf5
 
 _CAMERAS = "cameras"
+_CAMERA_SIZES = {"focal_px": 2, "centre_px": 2, "radial": 3, "tangential": 2, "orientation_wxyz": 4, "translation_m": 3}
 
 Cameras = Mapping[str, Mapping[str, Camera]]  # by subject and serial
 
@@ -86,6 +89,14 @@ class PredictionsWriter(_Writer):
         group.create_dataset("truth_m", data=truth_m.astype(np.float32))
 
 
+def _numbers_in(value: object) -> int | None:
+    """How many numbers a list has, 0 for a number alone, None for anything else."""
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, int | float) for each in values):
+        return None
+    return len(values) if isinstance(value, list) else 0
+
+
 @contextmanager
 def _new_file(path: Path | str, content: str) -> Iterator[h5py.File]:
     with new_hdf5(path) as file:
@@ -134,15 +145,15 @@ class _Reader:
         self.path = Path(path)
         if self.path.is_dir():
             raise InputError(f"{path}: is a folder, expected a file that `dvc repro` makes.")
+        if not self.path.exists():
+            raise InputError(f"{path}: not found; `dvc repro` makes it.")
+        self._file = ForeignHdf5(self.path, path)
         try:
-            self._file = h5py.File(self.path, "r")
-        except FileNotFoundError:
-            raise InputError(f"{path}: not found; `dvc repro` makes it.") from None
-        except OSError as error:
-            raise InputError(f"{path}: is not a readable HDF5 file ({' '.join(str(error).split())}).") from error
-        if (content := self._file.attrs.get("content")) != self._content:
+            if (content := self._file.attribute("content")) != self._content:
+                raise InputError(f"{path}: holds {brief(content or 'something else', 80)}, expected {self._content}.")
+        except InputError:
             self._file.close()
-            raise InputError(f"{path}: holds {content or 'something else'}, expected {self._content}.")
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -155,30 +166,56 @@ class _Reader:
     @property
     def subjects(self) -> list[str]:
         """In Human3.6M's order, by number."""
-        return sorted((name for name in self._file if name != _CAMERAS), key=lambda name: int(name[1:]))
+        names = [name for name in self._file.names() if name != _CAMERAS]
+        if strays := [name for name in names if not re.fullmatch(r"[A-Za-z]\d{1,9}", name, re.ASCII)]:
+            raise InputError(
+                f"{self.path}: is HDF5, but not {self._content} of this project (it has {enumerated(strays)})."
+            )
+        return sorted(names, key=lambda name: int(name[1:]))
 
     def takes(self, subject: str) -> list[str]:
-        return list(self._group(subject))
+        return self._file.names(subject)
 
     def camera(self, subject: str, serial: str) -> Camera:
-        attributes = self._group(f"{_CAMERAS}/{subject}/{serial}").attrs
-        fields: dict[str, Any] = {
-            name: value.item() if value.ndim == 0 else tuple(value.tolist())
-            for name, value in ((name, np.asarray(value)) for name, value in attributes.items())
+        place = f"{_CAMERAS}/{subject}/{serial}"
+        found = self._file.attributes(place)
+        sizes = {field.name: _CAMERA_SIZES.get(field.name, 0) for field in fields(Camera) if field.name != "serial"}
+        if {name: _numbers_in(value) for name, value in found.items()} != sizes:
+            raise InputError(f"{self.path}: {brief(place, 80)} has not a camera's parameters: {enumerated(sizes)}.")
+        parameters: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in found.items()
         }
-        return Camera(serial=serial, **fields)
+        return Camera(serial=serial, **parameters)
 
     def cameras(self) -> dict[str, dict[str, Camera]]:
         """All of them, by subject and serial."""
         return {
-            subject: {serial: self.camera(subject, serial) for serial in by_serial}
-            for subject, by_serial in self._group(_CAMERAS).items()
+            subject: {serial: self.camera(subject, serial) for serial in self._file.names(f"{_CAMERAS}/{subject}")}
+            for subject in self._file.names(_CAMERAS)
         }
 
-    def _group(self, name: str) -> h5py.Group:
-        if name not in self._file:
-            raise InputError(f"{self.path}: has no {name} (it has {', '.join(self._file)}).")
-        return self._file[name]
+    def _texts(self, name: str) -> list[str]:
+        found = self._file.attribute(name)
+        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+            raise InputError(f"{self.path}: has no {name}, expected a list of names.")
+        return found
+
+    def _read(self, place: str, *item: int) -> np.ndarray:
+        """An array (T, *item); -1 stands for any size."""
+        return self._dataset(place, *item).read()
+
+    def _dataset(self, place: str, *item: int) -> ForeignDataset:
+        found = self._file.dataset(place)
+        fits = len(found.shape) == len(item) + 1 and all(
+            size in (-1, have) for size, have in zip(item, found.shape[1:], strict=True)
+        )
+        if not fits or found.dtype.kind not in "fiu":
+            expected = ", ".join(["T", *("J" if size < 0 else str(size) for size in item)])
+            raise InputError(
+                f"{self.path}: {brief(place, 80)} is of {found.dtype} {brief(found.shape, 60)}, "
+                f"expected numbers ({expected})."
+            )
+        return found
 
 
 class Poses(_Reader):
@@ -187,19 +224,26 @@ class Poses(_Reader):
     _content = "poses"
 
     def frames(self, subject: str, take: str) -> int:
-        return self._group(f"{subject}/{take}/positions_m").shape[0]
+        return self._dataset(f"{subject}/{take}/positions_m", 17, 3).shape[0]
 
     def fps(self, subject: str, take: str) -> float:
-        return float(self._group(f"{subject}/{take}").attrs["fps"])
+        fps = self._file.attribute("fps", f"{subject}/{take}")
+        if not isinstance(fps, int | float):
+            raise InputError(f"{self.path}: {subject}/{take} has no fps, expected a number.")
+        return float(fps)
 
     def dropped_frames(self, subject: str, take: str) -> list[int]:
         """The frames of the raw take that were left out of it; what was recorded with the take has them still."""
-        dropped = self._group(f"{subject}/{take}").attrs.get("dropped_frames")
-        return [] if dropped is None else dropped.tolist()
+        dropped = self._file.attribute("dropped_frames", f"{subject}/{take}")
+        if dropped is None:
+            return []
+        if not isinstance(dropped, list) or not all(isinstance(frame, int) for frame in dropped):
+            raise InputError(f"{self.path}: {subject}/{take} has dropped_frames that are no list of frames.")
+        return dropped
 
     def positions_m(self, subject: str, take: str) -> np.ndarray:
         """(T, 17, 3) float32, world."""
-        return self._group(f"{subject}/{take}/positions_m")[()]
+        return self._read(f"{subject}/{take}/positions_m", 17, 3)
 
 
 class Detections(_Reader):
@@ -209,22 +253,34 @@ class Detections(_Reader):
 
     @property
     def source(self) -> str:
-        return str(self._file.attrs["source"])
+        return str(self._file.attribute("source"))
 
     @property
     def joints(self) -> list[str]:
-        return [str(joint) for joint in self._file.attrs["joints"]]
+        return self._texts("joints")
 
     def serials(self, subject: str, take: str) -> list[str]:
-        return list(self._group(f"{subject}/{take}"))
+        return self._file.names(f"{subject}/{take}")
 
     def frames(self, subject: str, take: str, serial: str) -> int:
-        return self._group(f"{subject}/{take}/{serial}/keypoints_px").shape[0]
+        return self._dataset(f"{subject}/{take}/{serial}/keypoints_px", -1, 2).shape[0]
 
     def sequence(self, subject: str, take: str, serial: str) -> Sequence2D:
-        group = self._group(f"{subject}/{take}/{serial}")
-        confidence = group["confidence"][()] if "confidence" in group else None
-        return Sequence2D(subject, take, serial, group["keypoints_px"][()], confidence)
+        [sequence] = self.slices(subject, take, serial, None)
+        return sequence
+
+    def slices(self, subject: str, take: str, serial: str, frames: int | None) -> Iterator[Sequence2D]:
+        """The sequence in pieces of so many frames, each read when its turn comes; None for one piece."""
+        place = f"{subject}/{take}/{serial}"
+        keypoints = self._dataset(f"{place}/keypoints_px", -1, 2)
+        has_confidence = self._file.holds(f"{place}/confidence")
+        confidence = self._dataset(f"{place}/confidence", -1) if has_confidence else None
+        if confidence is not None and confidence.shape != keypoints.shape[:2]:
+            raise InputError(f"{self.path}: {place} has keypoints and confidence of different shapes.")
+        for start in range(0, keypoints.shape[0], frames) if frames else (0,):
+            rows = slice(start, None if frames is None else start + frames)
+            scores = None if confidence is None else confidence.read(rows)
+            yield Sequence2D(subject, take, serial, keypoints.read(rows), scores)
 
 
 class Predictions(_Reader):
@@ -234,19 +290,21 @@ class Predictions(_Reader):
 
     @property
     def joints(self) -> list[str]:
-        return [str(joint) for joint in self._file.attrs["joints"]]
+        return self._texts("joints")
 
     @property
     def attributes(self) -> dict[str, str]:
-        return {name: str(value) for name, value in self._file.attrs.items() if name not in ("content", "joints")}
+        return {
+            name: str(value) for name, value in self._file.attributes().items() if name not in ("content", "joints")
+        }
 
     def serials(self, subject: str, take: str) -> list[str]:
-        return list(self._group(f"{subject}/{take}"))
+        return self._file.names(f"{subject}/{take}")
 
     def predicted_m(self, subject: str, take: str, serial: str) -> np.ndarray:
         """(T, J, 3) float32, camera frame, root-relative."""
-        return self._group(f"{subject}/{take}/{serial}/predicted_m")[()]
+        return self._read(f"{subject}/{take}/{serial}/predicted_m", -1, 3)
 
     def truth_m(self, subject: str, take: str, serial: str) -> np.ndarray:
         """(T, J, 3) float32, camera frame, root-relative."""
-        return self._group(f"{subject}/{take}/{serial}/truth_m")[()]
+        return self._read(f"{subject}/{take}/{serial}/truth_m", -1, 3)

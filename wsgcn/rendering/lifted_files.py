@@ -6,9 +6,10 @@ Their poses are in camera axes and nothing says how the camera was held: it is t
 from collections.abc import Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 
+from wsgcn.errors import InputError
+from wsgcn.hdf5 import ForeignHdf5
 from wsgcn.lifted import FORMAT, Lifted
 from wsgcn.rendering.sequences import PoseSequence
 from wsgcn.rendering.viewpoint import lift_to_floor, upright_from_camera
@@ -22,9 +23,9 @@ def is_lifted(path: Path) -> bool:
     if path.suffix.lower() == ".npz":
         return True
     try:
-        with h5py.File(path, "r") as file:
-            return file.attrs.get("format") == FORMAT
-    except OSError:
+        with ForeignHdf5(path, path) as file:
+            return file.attribute("format") == FORMAT
+    except InputError:
         return False
 
 

@@ -14,8 +14,7 @@ from typing import Any
 
 import h5py
 
-from wsgcn.errors import InputError
-from wsgcn.hdf5 import new_hdf5
+from wsgcn.hdf5 import ForeignHdf5, new_hdf5
 from wsgcn.lifted import Lifted, Rows
 from wsgcn.writers.reading import check_is_lifted, lifted_from
 
@@ -73,32 +72,14 @@ def read(path: Path) -> Iterator[Lifted]:
     Raises:
         InputError: the file is missing, damaged, or not one of lifted poses.
     """
-    try:
-        file = h5py.File(path, "r")
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found.") from None
-    except OSError as error:
-        raise InputError(f"{path}: is not a readable HDF5 file ({' '.join(str(error).split())}).") from error
-    with file:
-        metadata = _attributes(file)
-        check_is_lifted(path, metadata, list(file))
-        for person in _people(file):
-            group = file[person]
-            arrays = {name: dataset[()] for name, dataset in group.items() if name != "names"}
-            names = tuple(group["names"].asstr()[()]) if "names" in group else None
-            yield lifted_from(path, person, metadata | _attributes(group), arrays, names)
-
-
-def _people(group: h5py.Group, name: str = "") -> Iterator[str]:
-    if "pose_m" in group:
-        yield name
-        return
-    for child in group:
-        yield from _people(group[child], f"{name}/{child}".lstrip("/"))
-
-
-def _attributes(group: h5py.Group) -> dict[str, Any]:
-    return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in group.attrs.items()}
+    with ForeignHdf5(path, path) as file:
+        metadata = file.attributes()
+        check_is_lifted(path, metadata, file.names())
+        for person in file.groups_with("pose_m"):
+            held = file.names(person)
+            arrays = {field.name: file.read(f"{person}/{field.name}") for field in fields(Rows) if field.name in held}
+            names = tuple(file.read_texts(f"{person}/names")) if "names" in held else None
+            yield lifted_from(path, person, metadata | file.attributes(person), arrays, names)
 
 
 def _set_attributes(target: h5py.Group, values: Mapping[str, Any]) -> None:

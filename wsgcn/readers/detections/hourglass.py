@@ -3,14 +3,13 @@
 `S1/<folder>/Directions_1.54138969.h5`, dataset `poses` (T', 16, 2) pixels, in an archive or an unpacked tree.
 """
 
-import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from wsgcn.errors import InputError
+from wsgcn.hdf5 import ForeignHdf5
 from wsgcn.human36m_cameras import SERIALS
 from wsgcn.readers.archives import iter_tar, iter_zip
 from wsgcn.readers.detections.base import DetectionReader, Wanted, converted
@@ -80,15 +79,8 @@ class Hourglass:
 
 
 def _decode(content: bytes, origin: str) -> np.ndarray:
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            names = list(file)
-            found = file["poses"][()] if isinstance(file.get("poses"), h5py.Dataset) else None
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{origin}: is not a readable HDF5 file, truncated or damaged ({error}).") from error
-    if found is None:
-        raise InputError(f"{origin}: has no dataset poses (it has {', '.join(names) or 'none'}).")
-    return found
+    with ForeignHdf5(content, origin) as file:
+        return file.read("poses")
 
 
 def _read_tree(root: Path, is_wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
