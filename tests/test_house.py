@@ -105,6 +105,16 @@ def test_only_params_reads_params_yaml():
     assert readers <= {"wsgcn/params.py"}
 
 
+def test_only_hdf5_opens_hdf5():
+    openers = {
+        str(file.relative_to(ROOT))
+        for folder in ("wsgcn", "stages")
+        for file in (ROOT / folder).rglob("*.py")
+        if re.search(r"h5py\.File\(|h5f\.open|from h5py import", file.read_text(encoding="utf-8"))
+    }
+    assert openers == {"wsgcn/hdf5.py"}
+
+
 def test_no_committed_file_names_a_machine():
     pattern = re.compile(r"(?<![\w.])/(tmp|work|root|home/\w+)/")
     found = []

@@ -16,6 +16,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -41,6 +42,8 @@ _NUMBERS_AND_TEXT = "biufS"  # dtype kinds
 _FILTERS = {h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_FLETCHER32}
 _CHECKSUM_BYTES = 4  # that Fletcher32 adds to a chunk
 _REFERENCE = struct.Struct("<IQI")  # of a variable-length element: its length, the address of its heap, its place there
+_HEAP_OBJECT = struct.Struct("<H6xQ")  # of a text in a heap: its place and its length
+_SMALLEST_HEAP = 4096  # bytes of a collection of texts
 _VARIABLE_LENGTH = 9  # HDF5's class of datatypes
 
 
@@ -95,9 +98,17 @@ class ForeignHdf5:
             else:
                 self._size = len(source)
                 self._file = h5py.File(io.BytesIO(source), "r")
-            if self._file.id.get_create_plist().get_sizes() != (8, 8):
+            created = self._file.id.get_create_plist()
+            self._base = created.get_userblock()  # where addresses count from
+            if created.get_sizes() != (8, 8):
                 raise InputError(f"{self.origin}: is HDF5 with addresses of other than 8 bytes, which is not read.")
-        self._objects = {_address(self._file): ""}  # the path by which each object was reached
+            root = h5py.h5g.get_objinfo(self._file.id).objno[0]
+        self._objects = {root: ""}  # the path by which each object was reached, by address
+        try:
+            self._heaps = self._read_heaps()
+        except InputError:
+            self._file.close()
+            raise
         self._checked: set[str] = set()  # names of attributes whose texts were measured
 
     def __enter__(self) -> Self:
@@ -117,7 +128,7 @@ class ForeignHdf5:
         """What a group holds, by name; nothing is followed."""
         group = self._group(path)
         with reading(self.origin, "HDF5 file"):
-            return list(group)
+            return [_text(name) for name in group]
 
     def holds(self, path: str) -> bool:
         """Whether there is a group or dataset of this path."""
@@ -170,7 +181,7 @@ class ForeignHdf5:
             with self._content() as content:
                 start = found.id.get_offset()
                 texts = content[start : start + found.shape[0] * _REFERENCE.size]
-                self._check_lengths(texts, found.shape[0], min(self._size, _LARGEST_DATASET), where)
+                self._check_texts(texts, found.shape[0], self._size, where)
             return list(found.asstr()[()])
 
     def referenced(self, path: str) -> np.ndarray | None:
@@ -201,7 +212,7 @@ class ForeignHdf5:
         with reading(where, "HDF5 file"):
             if h5py.h5a.get_num_attrs(found.id) > _MOST_ATTRIBUTES:
                 raise InputError(f"{where}: has more than {_MOST_ATTRIBUTES} attributes.")
-            return {name: self._attribute(found, name, where) for name in found.attrs}
+            return {name: self._attribute(found, name, where) for name in map(_text, found.attrs)}
 
     def attribute(self, name: str, path: str = "") -> Any:
         """One attribute, None if there is none of the name."""
@@ -253,7 +264,7 @@ class ForeignHdf5:
                     found = h5py.Dataset(opened)
                 else:
                     raise InputError(f"{where}: is a named datatype, expected a group or a dataset.")
-                known = self._objects.setdefault(_address(found), here)
+                known = self._objects.setdefault(link.u, here)
             if known != here:
                 raise InputError(f"{where}: is the same object as {brief(known, 80) or 'the root'}, by a second link.")
         return found
@@ -298,7 +309,7 @@ class ForeignHdf5:
         deflates = filters.count(h5py.h5z.FILTER_DEFLATE)
         after = filters[filters.index(h5py.h5z.FILTER_DEFLATE) + 1 :] if deflates else []
         if not set(filters) <= _FILTERS or deflates > 1 or h5py.h5z.FILTER_SHUFFLE in after:
-            names = (created.get_filter(index)[3] or filters[index] for index in range(len(filters)))
+            names = (created.get_filter(index)[3].decode("latin-1") for index in range(len(filters)))
             raise InputError(f"{where}: is packed with the filters {enumerated(names)}; only gzip is read.")
         if dataset.shape is None:
             raise InputError(f"{where}: is empty, expected an array.")
@@ -353,12 +364,38 @@ class ForeignHdf5:
     def _content(self) -> Iterator[bytes | mmap.mmap]:
         if isinstance(self._source, bytes):
             yield self._source
-            return
-        with self._source.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            yield content
+        else:
+            with _mapped(self._source) as content:
+                yield content
+
+    def _places(self, needle: bytes) -> tuple[int, ...]:
+        """Where some bytes stand in the file."""
+        if isinstance(self._source, bytes):
+            return _places_in(self._source, needle)
+        status = self._source.stat()
+        return _places_at(self._source, needle, status.st_ino, status.st_size, status.st_mtime_ns)
+
+    def _read_heaps(self) -> dict[int, dict[int, int]]:
+        """The sizes of the texts in each global heap collection, by its address and the text's index.
+
+        libhdf5 does not come back from a collection with an object of 0 bytes; virtual datasets have theirs read when
+        they are opened, so that this comes before anything is.
+        """
+        heaps = {}
+        if places := self._places(b"GCOL\x01"):
+            with self._content() as content:
+                for place in places:
+                    sizes = _heap_sizes(content, place)
+                    if sizes is None:
+                        raise InputError(
+                            f"{self.origin}: is not a readable HDF5 file, truncated or damaged "
+                            f"(its global heap at {place:,})."
+                        )
+                    heaps[place - self._base] = sizes
+        return heaps
 
     def _check_texts_named(self, name: str, where: str) -> None:
-        """The texts of all attributes of this name are as long as the file can hold.
+        """The texts of all attributes of this name are as long as they declare.
 
         libhdf5 takes the memory for the length that an element declares, up to 4 GiB, before it looks for the text, and
         does not say the length. So the attributes' messages are looked up in the file itself.
@@ -366,26 +403,74 @@ class ForeignHdf5:
         wanted = name.encode("utf-8", "surrogateescape") + b"\0"
         is_found = False
         with self._content() as content:
-            start = content.find(wanted)
-            while start >= 0:
-                for texts, count in _attribute_texts(content, start, len(wanted)):
+            for place in self._places(wanted):
+                for texts, count in _attribute_texts(content, place, len(wanted)):
                     is_found = True
-                    self._check_lengths(texts, count, _LARGEST_ATTRIBUTE, where)
-                start = content.find(wanted, start + 1)
+                    self._check_texts(texts, count, _LARGEST_ATTRIBUTE, where)
         if not is_found:
             raise InputError(f"{where} is stored in a way that is not read.")
 
-    def _check_lengths(self, references: bytes, count: int, most: int, where: str) -> None:
-        """The lengths that variable-length elements declare sum up to `most` bytes at most."""
+    def _check_texts(self, references: bytes, count: int, most: int, where: str) -> None:
+        """Each reference of a variable-length element leads to a text of the length that it declares."""
         if len(references) != count * _REFERENCE.size:
             raise InputError(f"{where} has texts beyond the end of the file.")
-        declared = sum(length for length, _, _ in _REFERENCE.iter_unpack(references))
-        if declared > min(most, self._size):
-            raise InputError(f"{where} declares texts of {declared:,} bytes in a file of {self._size:,}.")
+        declared = 0
+        for length, address, index in _REFERENCE.iter_unpack(references):
+            declared += length
+            if declared > min(most, self._size):
+                raise InputError(f"{where} declares texts of {declared:,} bytes in a file of {self._size:,}.")
+            if length and self._heaps.get(address, {}).get(index) != length:
+                raise InputError(f"{where} declares a text of {length:,} bytes where there is none.")
 
 
-def _address(found: h5py.Group | h5py.Dataset) -> int:
-    return h5py.h5o.get_info(found.id).addr
+@contextmanager
+def _mapped(path: Path) -> Iterator[mmap.mmap]:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        yield content
+
+
+@lru_cache(maxsize=64)
+def _places_at(path: Path, needle: bytes, *version: int) -> tuple[int, ...]:
+    """Kept, since a file is opened for each of its people, and looking through 400 MB takes a second."""
+    with _mapped(path) as content:
+        return _places_in(content, needle)
+
+
+def _places_in(content: bytes | mmap.mmap, needle: bytes) -> tuple[int, ...]:
+    places = []
+    start = content.find(needle)
+    while start >= 0:
+        places.append(start)
+        start = content.find(needle, start + 1)
+    return tuple(places)
+
+
+def _heap_sizes(content: bytes | mmap.mmap, start: int) -> dict[int, int] | None:
+    """The size of each object of a global heap collection, by its index; None if it is damaged, {} if it is none.
+
+    See "Global Heap" in the HDF5 File Format Specification.
+    """
+    if start + _HEAP_OBJECT.size > len(content):
+        return {}
+    (size,) = struct.unpack_from("<Q", content, start + 8)
+    end = start + size
+    if size < _SMALLEST_HEAP or end > len(content):
+        return {}  # libhdf5 refuses these; or numbers that look like the beginning of one
+    sizes = {}
+    place = start + 16
+    while place + _HEAP_OBJECT.size <= end:
+        index, size = _HEAP_OBJECT.unpack_from(content, place)
+        step = _HEAP_OBJECT.size + _rounded_up(size, 8) if index else size
+        if step < _HEAP_OBJECT.size or place + step > end:
+            return None
+        sizes[index] = size
+        place += step
+    return sizes
+
+
+def _text(name: str | bytes) -> str:
+    """A name as h5py gives it, which is bytes where it is no UTF-8."""
+    return name if isinstance(name, str) else name.decode("utf-8", "surrogateescape")
 
 
 def _filters(created: h5py.h5p.PropDCID) -> list[int]:
