@@ -14,7 +14,7 @@ import mmap
 import stat
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -573,3 +573,12 @@ def new_hdf5(path: Path | str) -> Iterator[h5py.File]:
                 raise
         if storage.error is not None:
             raise storage.error
+
+
+def hdf5_bytes(datasets: Mapping[str, np.ndarray]) -> bytes:
+    """An HDF5 file of a few arrays, by name; the same arrays give the same bytes."""
+    with h5py.File("in memory", "w", driver="core", backing_store=False) as file:
+        for name, values in datasets.items():
+            file.create_dataset(name, data=values)
+        file.flush()
+        return file.id.get_file_image()

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from wsgcn.errors import InputError
-from wsgcn.hdf5 import new_hdf5
+from wsgcn.hdf5 import hdf5_bytes
 from wsgcn.human36m import ACTIONS, FPS, SUBJECTS
 from wsgcn.progress import track
 from wsgcn.skeleton import H36M17, H36M32_INDEX
@@ -102,8 +102,9 @@ def _write(folder: Path, seconds: float, seed: int) -> None:
     names = [(subject, take) for subject in SUBJECTS for take in TAKES]
     for subject, take in track(names, "synthetic capture", len(names), "takes"):
         path = folder / "h36m" / subject / "MyPoses" / "3D_positions" / f"{take}.h5"
-        with new_hdf5(path) as file:
-            file.create_dataset("3D_positions", data=_raw_mm(synthesise_take(subject, take, seconds, seed)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        positions_mm = _raw_mm(synthesise_take(subject, take, seconds, seed))
+        path.write_bytes(hdf5_bytes({"3D_positions": positions_mm}))
 
 
 def _raw_mm(positions_m: np.ndarray) -> np.ndarray:
