@@ -74,7 +74,7 @@ def test_people_are_listed_and_chosen(lift, tmp_path):
     assert "has 2 people, choose one by person: 3 (12 frames" in told
     assert lift("clip.json", *size_and_out, "--person", 8)[0] == 0
     [lifted] = read_lifted(tmp_path / "out.npz")
-    assert (lifted.person, int(lifted.missing.sum())) == ("8", 3)
+    assert (lifted.person, lifted.frames.tolist(), int(lifted.missing.sum())) == ("8", list(range(9)), 0)
 
 
 def test_parquet_and_whole_detections_are_lifted_in_batches(lift, tmp_path):

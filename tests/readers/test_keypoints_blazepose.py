@@ -42,9 +42,10 @@ def test_pixels_are_recognised_as_such(open_json):
 @pytest.mark.parametrize("nobody", [None, [], {"pose_landmarks": []}, {"pose_landmarks": None}])
 def test_a_frame_without_anybody_is_a_hole(open_json, nobody):
     points = triples(3, "blazepose_33")
-    track = open_json([nobody, landmarks(points[1]), nobody]).track("1")
-    assert track.frames.tolist() == [0, 1, 2]
-    assert np.isnan(track.keypoints).all((1, 2)).tolist() == [True, False, True]
+    tree = [nobody, landmarks(points[0]), nobody, landmarks(points[1]), nobody]
+    track = open_json(tree).track("1")
+    assert track.frames.tolist() == [1, 2, 3]
+    assert np.isnan(track.keypoints).all((1, 2)).tolist() == [False, True, False]
 
 
 def test_several_people_of_the_tasks_api_are_told_apart_by_visibility(open_json):

@@ -7,54 +7,35 @@ there too and mean nothing: 0 for everybody, some in nested lists. The frame num
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wsgcn.errors import InputError
 from wsgcn.readers.joint_orders import COCO, HALPE_26, HALPE_136, JointOrder
-from wsgcn.readers.keypoints.base import (
-    Instance,
-    Timeline,
-    Tracks,
-    chunks_of_three,
-    frame_numbers,
-    joint_order,
-    tracks_of,
-)
+from wsgcn.readers.keypoints.base import frame_numbers, joint_order, plain_text
+from wsgcn.readers.keypoints.instances import InstanceFile, Instances, Timeline
+from wsgcn.readers.keypoints.json_file import sections
 
 FORMAT = "alphapose"
 
 
-def matches(tree: Any) -> bool:
-    first = tree[0] if isinstance(tree, list) and tree else None
-    return isinstance(first, dict) and "keypoints" in first and isinstance(first.get("image_id"), str)
+def matches(entry: Any) -> bool:
+    return isinstance(entry, dict) and "keypoints" in entry and isinstance(entry.get("image_id"), str)
 
 
-def read(path: Path, tree: Any, order: JointOrder | None) -> Tracks:
+def read(path: Path, order: JointOrder | None) -> InstanceFile:
     """Raises InputError: an entry is not of this form, or has another number of joints."""
-    for entry in tree:
-        if not isinstance(entry, dict) or not isinstance(entry.get("image_id"), str):
-            raise InputError(f"{path}: has an entry without the name of its picture (image_id).")
-    number_of = frame_numbers(entry["image_id"] for entry in tree)
-    instances = [
-        Instance(
-            frame=number_of[entry["image_id"]],
-            keypoints=chunks_of_three(path, entry["image_id"], entry.get("keypoints")),
-            score=float(entry.get("score", 0)),
-            person=person,
-        )
-        for entry, person in zip(tree, _people(tree), strict=True)
-    ]
-    order = joint_order(path, len(instances[0].keypoints), order, (COCO, HALPE_26, HALPE_136), "the format")
+    instances = Instances(path)
+    pictures: dict[str, int] = {}
+    for _, entries in sections(path):
+        for entry in entries:
+            if not isinstance(entry, dict) or not isinstance(entry.get("image_id"), str):
+                raise InputError(f"{path}: has an entry without the name of its picture (image_id).")
+            name = plain_text(f"{path}:", entry["image_id"])
+            picture = pictures.setdefault(name, len(pictures))
+            instances.add(picture, entry.get("keypoints"), entry.get("score", 0), entry.get("idx"), place=name)
+    order = joint_order(path, instances.joints, order, (COCO, HALPE_26, HALPE_136), "the format")
+    number_of = frame_numbers(pictures)
+    numbers = np.array([number_of[name] for name in pictures], dtype=np.int64)
     timeline = Timeline(names={number: name for name, number in number_of.items()})
-    return Tracks(path, FORMAT, order, tracks_of(path, instances, order, timeline))
-
-
-def _people(entries: list[dict[str, Any]]) -> list[str | None]:
-    """The track of each entry; None for all of them where `idx` tells nobody apart."""
-
-    def number(idx: Any) -> str | None:
-        while isinstance(idx, list) and idx:
-            idx = idx[0]
-        return f"{idx:g}" if isinstance(idx, int | float) else None
-
-    people = [number(entry.get("idx")) for entry in entries]
-    places = {(entry["image_id"], person) for entry, person in zip(entries, people, strict=True)}
-    return people if None not in people and len(places) == len(entries) else [None] * len(entries)
+    tracks = instances.tracks(timeline, numbers[instances.frames], repeats=True)
+    return InstanceFile(FORMAT, order, instances, tracks)

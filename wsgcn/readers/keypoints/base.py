@@ -1,22 +1,28 @@
 """What every format of keypoint files gives: people, and the track of each of them."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeGuard
 
 import numpy as np
 
 from wsgcn.errors import InputError
+from wsgcn.foreign import brief
 from wsgcn.readers.joint_orders import JOINT_ORDERS, JointOrder
 
 Size = tuple[int, int]  # width and height of the picture, px
 
-_MOST_NAMED = 8
-# Where fewer of the numbers between the first and the last frame are there, the file holds pictures, not a video.
-_VIDEO_SHARE = 0.1
+# What a file may ask for. Lifting takes some 2 kB a frame; this is 18 hours at 30 frames a second.
+LONGEST_TRACK = 2_000_000  # frames
+MOST_VIDEOS = 100_000  # arrays in one file, which may stand for the same bytes
+LARGEST_SIDE = 1_000_000  # px, of a picture
+# Names go into every output; some formats give each as much room as the longest has.
+LONGEST_NAME = 1000  # characters, of a person or a picture
+
+_MOST_NAMED = 4  # people, in a message
+_MOST_DIGITS = 18  # of a frame number in a name, so that it fits 64 bits
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,8 @@ class Track:
     """One person over T frames, in the file's own joint order.
 
     Attributes:
-        person: what the file calls them, or their rank by score, see `tracks_of`.
-        frames: (T,) int64, the numbers of the frames, ascending.
+        person: what the file calls them, or their rank by score, see `Instances.tracks`.
+        frames: (T,) int64, the numbers of the frames, ascending, from the person's first to their last.
         keypoints: (T, K, 2) float32; NaN where a joint or the person is missing. Pixels, or parts of the picture's
             width and height if `normalised`.
         scores: (T, K) float32; 0 where missing, 1 where the file has none.
@@ -42,7 +48,7 @@ class Track:
     normalised: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Person:
     """A line of the listing of a file's people."""
 
@@ -54,7 +60,7 @@ class Person:
 
     def __str__(self) -> str:
         score = "" if self.score is None else f", mean score {self.score:.2f}"
-        return f"{self.name} ({self.frames} frames from {self.first} to {self.last}{score})"
+        return f"{brief(self.name, 40)} ({self.frames} frames from {self.first} to {self.last}{score})"
 
 
 class KeypointFile(Protocol):
@@ -82,7 +88,7 @@ class KeypointFile(Protocol):
 
 @dataclass(frozen=True)
 class Tracks:
-    """A keypoint file that is in memory."""
+    """A keypoint file of arrays, which are in memory."""
 
     origin: Path
     format: str
@@ -98,12 +104,12 @@ class Tracks:
 
 
 def _person(track: Track) -> Person:
-    present = track.scores.max(-1) > 0
+    present = (track.scores > 0).any(-1)
     frames = track.frames[present]
     if not len(frames):
         return Person(track.person, 0, int(track.frames[0]), int(track.frames[-1]), None)
     seen = track.scores[track.scores > 0]
-    return Person(track.person, len(frames), int(frames[0]), int(frames[-1]), float(seen.mean()))
+    return Person(track.person, len(frames), int(frames[0]), int(frames[-1]), float(seen.mean(dtype=np.float64)))
 
 
 def choose_person(file: KeypointFile, person: str | None) -> str:
@@ -122,95 +128,7 @@ def choose_person(file: KeypointFile, person: str | None) -> str:
     listed += f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     if person is None:
         raise InputError(f"{file.origin}: has {len(names)} people, choose one by person: {listed}.")
-    raise InputError(f"{file.origin}: has no person {person!r}, but {listed}.")
-
-
-@dataclass(frozen=True)
-class Instance:
-    """One person in one frame, as a file has them.
-
-    Attributes:
-        keypoints: K rows of x, y, score; see `split_triples`.
-        score: of the whole person; orders people that have no id.
-        person: the track's id, None if there is none.
-    """
-
-    frame: int
-    keypoints: Sequence[Sequence[float]] | np.ndarray
-    score: float
-    person: str | None = None
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """The frames that a file speaks of.
-
-    Attributes:
-        frames: their numbers; None if the file lists only frames with somebody in them. Then they are all the numbers
-            from the first to the last, or, if hardly any of those are there, just the ones that are.
-        names: of the pictures, by frame.
-    """
-
-    frames: Sequence[int] | None = None
-    names: Mapping[int, str] = field(default_factory=dict)
-
-    def of(self, present: Iterable[int]) -> np.ndarray:
-        if self.frames is not None:
-            return np.array(sorted(self.frames), dtype=np.int64)
-        numbers = sorted(set(present))
-        length = numbers[-1] - numbers[0] + 1
-        if len(numbers) >= _VIDEO_SHARE * length:
-            return np.arange(numbers[0], numbers[0] + length, dtype=np.int64)
-        return np.array(numbers, dtype=np.int64)
-
-
-def tracks_of(
-    origin: Path, instances: Sequence[Instance], order: JointOrder, timeline: Timeline, size: Size | None = None
-) -> tuple[Track, ...]:
-    """The tracks of people who stand in a file frame by frame.
-
-    Where every instance has a track id, a track is a person. Where not, the people of each frame are put in the order
-    of their scores, and track "1" is the highest in every frame, "2" the second: right for one person with a few
-    false detections, and no tracking.
-
-    Raises:
-        InputError: nobody is in the file, a keypoint is no number, an instance has another number of joints, or a track
-            is twice in a frame.
-    """
-    if not instances:
-        raise InputError(f"{origin}: has nobody in it.")
-    has_ids = all(instance.person is not None for instance in instances)
-    frames = timeline.of(instance.frame for instance in instances)
-    row_of = {frame: row for row, frame in enumerate(frames.tolist())}
-    names = tuple(timeline.names.get(frame, "") for frame in frames.tolist()) if timeline.names else None
-    ranks: dict[int, int] = {}
-    columns: dict[str, dict[int, Instance]] = {}
-    for instance in instances if has_ids else sorted(instances, key=lambda each: -each.score):
-        ranks[instance.frame] = ranks.get(instance.frame, 0) + 1
-        person = str(instance.person) if has_ids else str(ranks[instance.frame])
-        rows = columns.setdefault(person, {})
-        if row_of[instance.frame] in rows:
-            raise InputError(f"{origin}: frame {instance.frame} has the track {person} twice.")
-        rows[row_of[instance.frame]] = instance
-    tracks = []
-    for person, rows in columns.items():
-        triples = np.full((len(frames), len(order.joints), 3), np.nan, dtype=np.float32)
-        triples[..., 2] = 0
-        for row, instance in rows.items():
-            triples[row] = _triples(origin, instance, order)
-        tracks.append(Track(person, frames, *split_triples(triples), names, size))
-    return tuple(tracks)
-
-
-def _triples(origin: Path, instance: Instance, order: JointOrder) -> np.ndarray:
-    expected = f"expected {len(order.joints)} joints of x, y, score"
-    try:
-        triples = np.asarray(instance.keypoints, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{origin}: frame {instance.frame} has keypoints that are no numbers, {expected}.") from None
-    if triples.shape != (len(order.joints), 3):
-        raise InputError(f"{origin}: frame {instance.frame} has keypoints of shape {triples.shape}, {expected}.")
-    return triples
+    raise InputError(f"{file.origin}: has no person {brief(person, 40)!r}, but {listed}.")
 
 
 def split_triples(triples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -218,23 +136,12 @@ def split_triples(triples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     A joint whose score is not above 0 or whose place is NaN is missing: NaN, score 0.
     """
-    points, scores = triples[..., :2].astype(np.float32), triples[..., 2].astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large is infinite, and reported with its frame
+        points, scores = triples[..., :2].astype(np.float32), triples[..., 2].astype(np.float32)
     missing = ~(scores > 0) | np.isnan(points).any(-1)
     points[missing] = np.nan
     scores[missing] = 0
     return points, scores
-
-
-def chunks_of_three(origin: Path, frame: int | str, flat: object) -> list[Sequence[float]]:
-    """[x, y, score, x, y, score, ...] as K triples.
-
-    Raises:
-        InputError: it is no list, or its length is no multiple of 3.
-    """
-    if not isinstance(flat, list) or len(flat) % 3:
-        found = f"{len(flat)} numbers" if isinstance(flat, list) else f"a {type(flat).__name__}"
-        raise InputError(f"{origin}: frame {frame} has {found} as keypoints, expected x, y, score for each joint.")
-    return [flat[start : start + 3] for start in range(0, len(flat), 3)]
 
 
 def joint_order(
@@ -302,20 +209,30 @@ def frame_numbers(names: Iterable[str]) -> dict[str, int]:
 
 def _last_number(name: str) -> int | None:
     digits = "".join(char if char.isdecimal() else " " for char in Path(name).stem).split()
-    return int(digits[-1]) if digits else None
+    return int(digits[-1]) if digits and len(digits[-1]) <= _MOST_DIGITS else None
 
 
-def load_json(path: Path) -> Any:
-    """The content of a JSON file.
+def plain_text(origin: Path | str, text: str) -> str:
+    """A name that every output can hold: lone surrogates become question marks.
 
     Raises:
-        InputError: it is missing, unreadable or no JSON.
+        InputError: it is longer than LONGEST_NAME.
     """
-    try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found.") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not JSON, or truncated ({error}).") from error
+    if len(text) > LONGEST_NAME:
+        raise InputError(f"{origin} has a name of {len(text)} characters, expected at most {LONGEST_NAME}.")
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def picture_size_of(origin: Path, width: object, height: object) -> Size:
+    """The picture's size as a file says it. Raises InputError: the sides are no whole numbers of pixels."""
+    sides = [int(side) for side in (width, height) if _is_side(side)]
+    if len(sides) != 2:
+        raise InputError(
+            f"{origin}: has a picture of width {brief(width, 40)} and height {brief(height, 40)}, expected whole "
+            f"numbers of pixels, 1 to {LARGEST_SIDE}."
+        )
+    return sides[0], sides[1]
+
+
+def _is_side(side: object) -> TypeGuard[int | float]:
+    return isinstance(side, int | float | np.integer) and bool(1 <= side <= LARGEST_SIDE) and side == int(side)

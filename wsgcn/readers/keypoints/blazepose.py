@@ -15,34 +15,40 @@ import numpy as np
 
 from wsgcn.errors import InputError
 from wsgcn.readers.joint_orders import BLAZEPOSE_33, JointOrder
-from wsgcn.readers.keypoints.base import Instance, Timeline, Track, Tracks, joint_order, split_triples, tracks_of
+from wsgcn.readers.keypoints.base import Track, Tracks, joint_order, split_triples
+from wsgcn.readers.keypoints.instances import InstanceFile, Instances, Timeline, mean_score
+from wsgcn.readers.keypoints.json_file import entries, sections
 
 FORMAT = "blazepose"
 _LARGEST_NORMALISED = 4.0
 
 
-def matches(tree: Any) -> bool:
-    """Whether it is a list of frames, the first with somebody in it having 33 landmarks."""
-    if not isinstance(tree, list):
-        return False
-    return any(_is_person(person) for entry in tree for person in (_people(entry) or [])[:1])
+def matches(entry: Any) -> bool:
+    """Whether it is a frame with somebody in it, who has 33 landmarks."""
+    return any(_is_person(person) for person in (_people(entry) or [])[:1])
 
 
 def matches_array(array: np.ndarray) -> bool:
     return array.ndim == 3 and array.shape[1:] == (len(BLAZEPOSE_33.joints), 4)
 
 
-def read(path: Path, tree: Any, order: JointOrder | None) -> Tracks:
+def read(path: Path, order: JointOrder | None) -> InstanceFile:
     """Raises InputError: an entry is not of this form, or nobody is in any frame."""
     order = joint_order(path, len(BLAZEPOSE_33.joints), order, (BLAZEPOSE_33,))
-    instances = []
-    for frame, entry in enumerate(tree if isinstance(tree, list) else []):
-        people = _people(entry)
-        if people is None or not all(_is_person(person) for person in people):
-            raise InputError(f"{path}: frame {frame} has no 33 landmarks {{x, y, visibility}}, expected BlazePose's.")
-        instances += [_instance(frame, person) for person in people]
-    tracks = tracks_of(path, instances, order, Timeline(range(len(tree))))
-    return Tracks(path, FORMAT, order, tuple(_with_unit(track) for track in tracks))
+    instances, frames = Instances(path), 0
+    for _, section in sections(path):
+        for frame, entry in enumerate(entries(path, section, "the frames")):
+            people = _people(entry)
+            if people is None or not all(_is_person(person) for person in people):
+                expected = "33 landmarks {x, y, visibility}, expected BlazePose's"
+                raise InputError(f"{path}: frame {frame} has no {expected}.")
+            for person in people:
+                _add(instances, frame, person)
+            frames = frame + 1
+    if not len(instances):
+        raise InputError(f"{path}: has nobody in it.")
+    tracks = instances.tracks(Timeline(np.arange(frames)))
+    return InstanceFile(FORMAT, order, instances, tracks, finish=_with_unit)
 
 
 def read_array(path: Path, array: np.ndarray, order: JointOrder | None) -> Tracks:
@@ -71,10 +77,11 @@ def _is_person(person: Any) -> bool:
     )
 
 
-def _instance(frame: int, person: list[dict[str, Any]]) -> Instance:
-    triples = [(landmark["x"], landmark["y"], landmark.get("visibility", 1)) for landmark in person]
-    scores = [score for _, _, score in triples if isinstance(score, int | float)]
-    return Instance(frame, triples, sum(scores) / max(len(scores), 1))
+def _add(instances: Instances, frame: int, person: list[dict[str, Any]]) -> None:
+    scores = [landmark.get("visibility", 1) for landmark in person]
+    points = zip(person, scores, strict=True)
+    values = [value for landmark, score in points for value in (landmark["x"], landmark["y"], score)]
+    instances.add(frame, values, mean_score(scores))
 
 
 def _with_unit(track: Track) -> Track:

@@ -5,95 +5,123 @@
 is the image's `frame_id` if all images have one, else its id.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wsgcn.errors import InputError
+from wsgcn.foreign import brief
 from wsgcn.readers.joint_orders import COCO, JointOrder
-from wsgcn.readers.keypoints.base import (
-    Instance,
-    Size,
-    Timeline,
-    Tracks,
-    chunks_of_three,
-    joint_order,
-    order_of_names,
-    tracks_of,
-)
+from wsgcn.readers.keypoints.base import Size, joint_order, order_of_names, picture_size_of, plain_text
+from wsgcn.readers.keypoints.instances import LARGEST_FRAME, InstanceFile, Instances, Timeline
+from wsgcn.readers.keypoints.json_file import entries, sections
 
 RESULTS, ANNOTATIONS = "coco_results", "coco_annotations"
+ANNOTATION_KEYS = ("images", "annotations")
 
 
-def matches_results(tree: Any) -> bool:
-    return _first_has(tree, "image_id", "keypoints") and isinstance(tree[0]["image_id"], int)
+def matches_result(entry: Any) -> bool:
+    return isinstance(entry, dict) and "keypoints" in entry and isinstance(entry.get("image_id"), int)
 
 
-def matches_annotations(tree: Any) -> bool:
-    return isinstance(tree, dict) and "images" in tree and "annotations" in tree
-
-
-def _first_has(tree: Any, *keys: str) -> bool:
-    return isinstance(tree, list) and bool(tree) and isinstance(tree[0], dict) and all(key in tree[0] for key in keys)
-
-
-def read_results(path: Path, tree: Any, order: JointOrder | None) -> Tracks:
+def read_results(path: Path, order: JointOrder | None) -> InstanceFile:
     """Results. Raises InputError: an entry is not of this form, or has another number of joints."""
-    instances = [_instance(path, entry, None) for entry in tree]
-    order = joint_order(path, len(instances[0].keypoints), order, (COCO,), "the format")
-    return Tracks(path, RESULTS, order, tracks_of(path, instances, order, Timeline()))
+    instances = Instances(path)
+    for _, results in sections(path):
+        for entry in results:
+            _add(instances, entry)
+    order = joint_order(path, instances.joints, order, (COCO,), "the format")
+    return InstanceFile(RESULTS, order, instances, instances.tracks(Timeline()))
 
 
-def read_annotations(path: Path, tree: Any, order: JointOrder | None) -> Tracks:
+def read_annotations(path: Path, order: JointOrder | None) -> InstanceFile:
     """Annotations of the pictures of one video.
 
     Raises:
         InputError: a part is missing, an entry is not of this form, or the pictures have several sizes.
     """
-    images = {_field(path, image, "id"): image for image in tree["images"]}
-    use_frame_id = all("frame_id" in image for image in images.values())
-    frame_of = {id: int(image["frame_id"]) if use_frame_id else id for id, image in images.items()}
-    if len(set(frame_of.values())) < len(images):
-        raise InputError(f"{path}: has images of several videos (frame_id repeats); lift one video at a time.")
-    people = [entry for entry in tree["annotations"] if isinstance(entry, dict) and "keypoints" in entry]
-    instances = [_instance(path, entry, frame_of) for entry in people]
-    if not instances:
+    images, instances = _Images(path), Instances(path)
+    known: JointOrder | None = COCO
+    for key, section in sections(path):
+        if key == "images":
+            for image in entries(path, section, key):
+                images.add(image)
+        elif key == "annotations":
+            for entry in entries(path, section, key):
+                if isinstance(entry, dict) and "keypoints" in entry:
+                    _add(instances, entry)
+        elif key == "categories":
+            known = _order_of_category(entries(path, section, key))
+    if not len(instances):
         raise InputError(f"{path}: has no annotation with keypoints.")
-    named = [category["keypoints"] for category in tree.get("categories", []) if "keypoints" in category]
-    known = (order_of_names(named[0]) if named else COCO,)
-    order = joint_order(
-        path, len(instances[0].keypoints), order, [each for each in known if each is not None], "its category"
-    )
-    timeline = Timeline(
-        list(frame_of.values()), {frame_of[id]: str(image.get("file_name", "")) for id, image in images.items()}
-    )
-    return Tracks(path, ANNOTATIONS, order, tracks_of(path, instances, order, timeline, _size(path, images)))
+    order = joint_order(path, instances.joints, order, [known] if known else [], "its category")
+    timeline, frames_N = images.timeline(instances.frames)
+    return InstanceFile(ANNOTATIONS, order, instances, instances.tracks(timeline, frames_N), images.size)
 
 
-def _instance(path: Path, entry: Any, frame_of: Mapping[int, int] | None) -> Instance:
-    image = _field(path, entry, "image_id")
-    if frame_of is not None and image not in frame_of:
-        raise InputError(f"{path}: has an annotation of the image {image}, which is not among its images.")
-    triples = chunks_of_three(path, image, _field(path, entry, "keypoints"))
-    track = entry.get("track_id", entry.get("idx"))
-    return Instance(
-        frame=image if frame_of is None else frame_of[image],
-        keypoints=triples,
-        score=float(entry.get("score", entry.get("area", 0))),  # annotations have no score: the largest comes first
-        person=None if track is None else str(track),
-    )
+class _Images:
+    """The pictures of annotations."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._frame_ids: dict[int, int | None] = {}
+        self._names: dict[int, str] = {}
+        self.size: Size | None = None
+
+    def add(self, image: Any) -> None:
+        id = _field(self._path, image, "id")
+        self._frame_ids[id] = _field(self._path, image, "frame_id") if "frame_id" in image else None
+        self._names[id] = plain_text(f"{self._path}:", str(image.get("file_name", "")))
+        if "width" in image and "height" in image:
+            size = picture_size_of(self._path, image["width"], image["height"])
+            if self.size not in (None, size):
+                listed = ", ".join(f"{width}x{height}" for width, height in sorted({self.size or size, size}))
+                raise InputError(
+                    f"{self._path}: has pictures of several sizes ({listed} ...), expected those of one video."
+                )
+            self.size = size
+
+    def timeline(self, ids_N: np.ndarray) -> tuple[Timeline, np.ndarray]:
+        """The frames of the video, and those of instances by the ids of their pictures."""
+        ids = np.array(list(self._frame_ids), dtype=np.int64)
+        frames = [id if frame is None else frame for id, frame in self._frame_ids.items()]
+        if None in self._frame_ids.values():
+            frames = ids.tolist()
+        if len(set(frames)) < len(frames):
+            raise InputError(
+                f"{self._path}: has images of several videos (frame_id repeats); lift one video at a time."
+            )
+        is_image_N = np.isin(ids_N, ids)
+        if not is_image_N.all():
+            stranger = ids_N[np.argmin(is_image_N)]
+            raise InputError(f"{self._path}: has an annotation of the image {stranger}, which is not among its images.")
+        ascending = np.argsort(ids)
+        numbers = np.array(frames, dtype=np.int64)
+        names = dict(zip(frames, self._names.values(), strict=True))
+        return Timeline(numbers, names), numbers[ascending[np.searchsorted(ids[ascending], ids_N)]]
+
+
+def _add(instances: Instances, entry: Any) -> None:
+    image = _field(instances.origin, entry, "image_id")
+    # annotations have no score: the largest comes first
+    score = entry.get("score", entry.get("area", 0))
+    keypoints = _field(instances.origin, entry, "keypoints")
+    instances.add(image, keypoints, score, entry.get("track_id", entry.get("idx")))
 
 
 def _field(path: Path, entry: Any, key: str) -> Any:
     value = entry.get(key) if isinstance(entry, dict) else None
-    if value is None or (key.endswith("id") and not isinstance(value, int)):
-        raise InputError(f"{path}: has an entry with {key} {value!r}, expected COCO's {key}.")
+    is_whole = isinstance(value, int) and abs(value) <= LARGEST_FRAME
+    if value is None or (key.endswith("id") and not is_whole):
+        raise InputError(f"{path}: has an entry with {key} {brief(value, 40)}, expected COCO's {key}.")
     return value
 
 
-def _size(path: Path, images: Mapping[int, Mapping[str, Any]]) -> Size | None:
-    sizes = {(image["width"], image["height"]) for image in images.values() if "width" in image and "height" in image}
-    if len(sizes) > 1:
-        listed = ", ".join(f"{width}x{height}" for width, height in sorted(sizes)[:3])
-        raise InputError(f"{path}: has pictures of several sizes ({listed} ...), expected those of one video.")
-    return next(iter(sizes), None)
+def _order_of_category(categories: Any) -> JointOrder | None:
+    """The order that the first category with keypoints names; COCO's if there is none."""
+    for category in categories:
+        names = category.get("keypoints") if isinstance(category, dict) else None
+        if isinstance(names, list):
+            return order_of_names([str(name) for name in names])
+    return COCO

@@ -1,28 +1,44 @@
 """Which format a keypoint file is in: named, or seen from its content."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wsgcn.errors import InputError
+from wsgcn.foreign import reading
 from wsgcn.readers.joint_orders import JointOrder
 from wsgcn.readers.keypoints import alphapose, arrays, blazepose, coco, mmpose, openpose, project_file, videopose3d
-from wsgcn.readers.keypoints.base import KeypointFile, Tracks, load_json, named_order
+from wsgcn.readers.keypoints.base import KeypointFile, Tracks, named_order
+from wsgcn.readers.keypoints.json_file import check_is_file, sections
 from wsgcn.readers.npy import load_npy
 from wsgcn.readers.safe_pickle import load_npz
 
-_Read = Callable[[Path, Any, JointOrder | None], Tracks]
 
-# Formats in JSON: how to tell them, in this order, and how to read them.
-_JSON: dict[str, tuple[Callable[[Any], bool], _Read]] = {
-    coco.ANNOTATIONS: (coco.matches_annotations, coco.read_annotations),
-    coco.RESULTS: (coco.matches_results, coco.read_results),
-    alphapose.FORMAT: (alphapose.matches, alphapose.read),
-    mmpose.FORMAT: (mmpose.matches, mmpose.read),
-    openpose.FORMAT: (openpose.matches, openpose.read),
-    blazepose.FORMAT: (blazepose.matches, blazepose.read),
+@dataclass(frozen=True)
+class _JsonFormat:
+    """A format in JSON, and how to tell it.
+
+    Attributes:
+        keys: of the object at the top, any of them.
+        matches: whether an entry of the list at the top is one of this format's.
+    """
+
+    read: Callable[[Path, JointOrder | None], KeypointFile]
+    keys: tuple[str, ...] = ()
+    matches: Callable[[Any], bool] = lambda entry: False
+
+
+# In the order in which they are told.
+_JSON = {
+    coco.ANNOTATIONS: _JsonFormat(coco.read_annotations, keys=coco.ANNOTATION_KEYS),
+    coco.RESULTS: _JsonFormat(coco.read_results, matches=coco.matches_result),
+    alphapose.FORMAT: _JsonFormat(alphapose.read, matches=alphapose.matches),
+    mmpose.FORMAT: _JsonFormat(mmpose.read, mmpose.KEYS, mmpose.matches),
+    openpose.FORMAT: _JsonFormat(openpose.read, keys=openpose.KEYS),
+    blazepose.FORMAT: _JsonFormat(blazepose.read, matches=blazepose.matches),
 }
 
 FORMATS = (*_JSON, videopose3d.FORMAT, arrays.FORMAT, project_file.FORMAT)
@@ -45,12 +61,7 @@ def open_keypoints(path: Path | str, format: str | None = None, joints: str | No
     order = named_order(joints)
     if format is not None and format not in FORMATS:
         raise InputError(f"format: {format!r} is no known format; known are {', '.join(FORMATS)}.")
-    try:
-        return _open(path, format, order)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path}: has a part of another kind than its format wants ({error!r}).") from error
+    return _open(path, format, order)
 
 
 def _open(path: Path, format: str | None, order: JointOrder | None) -> KeypointFile:
@@ -67,14 +78,27 @@ def _open(path: Path, format: str | None, order: JointOrder | None) -> KeypointF
         return _open_array(path, load_npy(path), format, order)
     if magic.startswith(PARQUET):
         raise InputError(f"{path}: is Parquet, which is lifted in batches into another Parquet or HDF5 file.")
-    tree = load_json(path)
-    if tree == []:
-        raise InputError(f"{path}: is an empty list; nobody is in it.")
-    seen = [name for name, (matches, _) in _JSON.items() if matches(tree)]
-    if not seen:
-        raise InputError(f"{path}: is JSON in none of the known forms ({', '.join(_JSON)}).")
+    seen = _json_formats(path)
     _check(path, seen, format)
-    return _JSON[format or seen[0]][1](path, tree, order)
+    return _JSON[format or seen[0]].read(path, order)
+
+
+def _json_formats(path: Path) -> list[str]:
+    """The formats that a JSON file looks like: by the first key or entry that tells one.
+
+    Raises:
+        InputError: it is no JSON, or looks like none.
+    """
+    entry = None
+    for key, section in sections(path):
+        if key is not None and (seen := [name for name, each in _JSON.items() if key in each.keys]):
+            return seen
+        for entry in section if key is None and isinstance(section, Iterator) else ():
+            if seen := [name for name, each in _JSON.items() if each.matches(entry)]:
+                return seen
+        if key is None and isinstance(section, Iterator) and entry is None:
+            raise InputError(f"{path}: is an empty list; nobody is in it.")
+    raise InputError(f"{path}: is JSON in none of the known forms ({', '.join(_JSON)}).")
 
 
 def signature(path: Path) -> bytes:
@@ -83,13 +107,9 @@ def signature(path: Path) -> bytes:
     Raises:
         InputError: there is no such file, or it is empty or unreadable.
     """
-    try:
-        with path.open("rb") as file:
-            magic = file.read(8)
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found.") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    check_is_file(path)
+    with reading(path, "file"), path.open("rb") as file:
+        magic = file.read(8)
     if not magic:
         raise InputError(f"{path}: is empty.")
     return magic

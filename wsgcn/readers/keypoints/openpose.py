@@ -11,70 +11,65 @@ from typing import Any
 import numpy as np
 
 from wsgcn.errors import InputError
+from wsgcn.foreign import reading
 from wsgcn.readers.joint_orders import BODY_25, COCO_18, JointOrder
-from wsgcn.readers.keypoints.base import (
-    Instance,
-    Timeline,
-    Tracks,
-    chunks_of_three,
-    frame_numbers,
-    joint_order,
-    load_json,
-    tracks_of,
-)
+from wsgcn.readers.keypoints.base import frame_numbers, joint_order, plain_text, split_triples
+from wsgcn.readers.keypoints.instances import InstanceFile, Instances, Timeline, mean_score
+from wsgcn.readers.keypoints.json_file import load_json
 
 FORMAT = "openpose"
+KEYS = ("people",)
 _SUFFIX = "_keypoints"
 _OFF_CENTRE = 0.08  # parts of the person's extent; in real BODY_25 it is a third of that at most
+_ENOUGH = 10_000  # instances to tell BODY_25 by
 
 
-def matches(tree: Any) -> bool:
-    return isinstance(tree, dict) and isinstance(tree.get("people"), list)
-
-
-def read(path: Path, tree: Any, order: JointOrder | None) -> Tracks:
+def read(path: Path, order: JointOrder | None) -> InstanceFile:
     """One file, one frame. Raises InputError: see `read_folder`."""
-    return _read(path, {0: tree}, {0: path.name}, order)
+    return _read(path, path.parent, {0: path.name}, order)
 
 
-def read_folder(path: Path, order: JointOrder | None) -> Tracks:
+def read_folder(path: Path, order: JointOrder | None) -> InstanceFile:
     """A folder.
 
     Raises:
         InputError: it holds no JSON, a file is none or not of this form, nobody is in any frame, or 25 joints are not
             in the order of BODY_25.
     """
-    files = {file.stem.removesuffix(_SUFFIX): file for file in sorted(path.glob("*.json"))}
-    if not files:
+    with reading(path, "folder"):
+        names = sorted(file.name for file in path.glob("*.json"))
+    if not names:
         raise InputError(f"{path}: is a folder without a JSON file, expected OpenPose's, one a frame.")
-    number_of = frame_numbers(f"{stem}.json" for stem in files)
-    trees = {}
-    for stem, file in files.items():
-        trees[number_of[f"{stem}.json"]] = tree = load_json(file)
-        if not matches(tree):
-            raise InputError(f"{file}: has no list of people, expected a frame of OpenPose.")
-    return _read(path, trees, {number_of[f"{stem}.json"]: file.name for stem, file in files.items()}, order)
+    stems = {name: f"{name.removesuffix('.json').removesuffix(_SUFFIX)}.json" for name in names}
+    number_of = frame_numbers(stems.values())
+    return _read(path, path, {number_of[stem]: name for name, stem in stems.items()}, order)
 
 
-def _read(path: Path, trees: dict[int, Any], names: dict[int, str], order: JointOrder | None) -> Tracks:
-    instances = [_instance(path, frame, person) for frame, tree in trees.items() for person in tree["people"]]
-    if not instances:
-        raise InputError(f"{path}: has nobody in any of its {len(trees)} frames.")
+def _read(path: Path, folder: Path, files: dict[int, str], order: JointOrder | None) -> InstanceFile:
+    """`files` are the names by the number of their frame."""
+    instances = Instances(path)
+    for frame, file in files.items():
+        tree = load_json(folder / file)
+        if not isinstance(tree, dict) or not isinstance(tree.get("people"), list):
+            raise InputError(f"{folder / file}: has no list of people, expected a frame of OpenPose.")
+        for person in tree["people"]:
+            _add(instances, frame, person)
+    if not len(instances):
+        raise InputError(f"{path}: has nobody in any of its {len(files)} frames.")
     is_named = order is not None
-    order = joint_order(path, len(instances[0].keypoints), order, (BODY_25, COCO_18), "the format")
-    tracks = tracks_of(path, instances, order, Timeline(Timeline().of(trees).tolist(), names))
+    order = joint_order(path, instances.joints, order, (BODY_25, COCO_18), "the format")
+    names = {frame: plain_text(f"{path}:", name) for frame, name in files.items()}
+    timeline = Timeline(Timeline().of(list(files)), names)
     if order is BODY_25 and not is_named:
-        _check_body_25(path, np.concatenate([track.keypoints for track in tracks]))
-    return Tracks(path, FORMAT, order, tracks)
+        _check_body_25(path, split_triples(instances.values[:: 1 + len(instances) // _ENOUGH])[0])
+    return InstanceFile(FORMAT, order, instances, instances.tracks(timeline))
 
 
-def _instance(path: Path, frame: int, person: Any) -> Instance:
-    flat = person.get("pose_keypoints_2d") if isinstance(person, dict) else None
-    triples = chunks_of_three(path, frame, flat)
-    ids = person.get("person_id")
-    id = ids[0] if isinstance(ids, list) and ids else ids
-    scores = [float(score) for _, _, score in triples if isinstance(score, int | float)]
-    return Instance(frame, triples, sum(scores) / max(len(scores), 1), None if id in (None, -1) else str(id))
+def _add(instances: Instances, frame: int, person: Any) -> None:
+    person = person if isinstance(person, dict) else {}
+    flat, id = person.get("pose_keypoints_2d"), person.get("person_id")
+    score = mean_score(flat[2::3]) if isinstance(flat, list) else 0
+    instances.add(frame, flat, score, None if id in (-1, [-1]) else id)
 
 
 def _check_body_25(path: Path, keypoints_NK2: np.ndarray) -> None:
@@ -85,9 +80,12 @@ def _check_body_25(path: Path, keypoints_NK2: np.ndarray) -> None:
         a, b, c = (keypoints_NK2[:, BODY_25.joints.index(joint)] for joint in (middle, left, right))
         return np.linalg.norm(a - (b + c) / 2, axis=-1)
 
-    whole_NK2 = keypoints_NK2[~np.isnan(keypoints_NK2).all((1, 2))]
-    extent = np.median(np.linalg.norm(np.nanmax(whole_NK2, axis=1) - np.nanmin(whole_NK2, axis=1), axis=-1))
-    off = np.fmax(off_centre("MidHip", "LHip", "RHip"), off_centre("Neck", "LShoulder", "RShoulder"))
+    whole_NK2 = keypoints_NK2[np.isfinite(keypoints_NK2).any((1, 2))]
+    if not len(whole_NK2):
+        return
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is reported when it is lifted
+        extent = np.median(np.linalg.norm(np.nanmax(whole_NK2, axis=1) - np.nanmin(whole_NK2, axis=1), axis=-1))
+        off = np.fmax(off_centre("MidHip", "LHip", "RHip"), off_centre("Neck", "LShoulder", "RShoulder"))
     off = off[np.isfinite(off)]
     if len(off) and np.median(off) > _OFF_CENTRE * extent:
         raise InputError(
