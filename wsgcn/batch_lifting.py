@@ -15,7 +15,7 @@ import numpy as np
 from wsgcn.errors import InputError
 from wsgcn.intrinsics import Intrinsics, intrinsics_px
 from wsgcn.lifted import Rows, metadata
-from wsgcn.lifting import Lifter, Options, picture_size
+from wsgcn.lifting import Lifter, Options, check_fps, picture_size
 from wsgcn.progress import Bar
 from wsgcn.readers.keypoints.base import Size, Track, named_order
 from wsgcn.readers.keypoints.formats import PARQUET, open_keypoints, signature
@@ -73,6 +73,7 @@ def lift_file(
     source, target, options = Path(source), Path(target), options or Options()
     if target.suffix.lower() not in SUFFIXES:
         raise InputError(f"{target}: has the suffix {target.suffix!r}, expected {' or '.join(SUFFIXES)} for batches.")
+    check_fps(fps)
     file = _open(source, joints)
     about = lifter.about(source.name, file.format, file.order, options) | {"fps": fps}
     people: set[str] = set()

@@ -8,6 +8,7 @@ therefore normalised by the longer side of the picture, which for square and lan
 such a camera would see them. Errors grow with the distance from that: other focal lengths, odd heights of the camera.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from wsgcn.checkpoint import Checkpoint, load_checkpoint
 from wsgcn.checkpoint_info import file_sha256
 from wsgcn.errors import InputError
 from wsgcn.evaluation import predict
+from wsgcn.foreign import brief
 from wsgcn.gaps import fill_gaps, smooth
 from wsgcn.human36m_cameras import human36m_cameras
 from wsgcn.intrinsics import Intrinsics, intrinsics_px
@@ -28,7 +30,7 @@ from wsgcn.lifted import Lifted, Rows
 from wsgcn.params import Runtime
 from wsgcn.readers.joint_orders import JointOrder, substitute, to_human36m
 from wsgcn.readers.keypoints.arrays import read_array
-from wsgcn.readers.keypoints.base import KeypointFile, Size, Track, choose_person, named_order
+from wsgcn.readers.keypoints.base import LARGEST_SIDE, KeypointFile, Size, Track, choose_person, named_order
 from wsgcn.readers.keypoints.formats import open_keypoints
 from wsgcn.runtime import prepare
 from wsgcn.skeleton import Skeleton
@@ -122,7 +124,7 @@ class Lifter:
             format: of the file; None sees it from the content.
             person: whom; needed if there are several.
             intrinsics: of the camera, see `wsgcn.intrinsics.intrinsics_px`; gives the root's place.
-            fps: frames a second, passed on to the output.
+            fps: frames a second, positive, passed on to the output.
             options: holes and smoothing, see `Options`.
 
         Raises:
@@ -130,6 +132,7 @@ class Lifter:
                 far outside the picture, or no frame has all the joints that are needed.
         """
         options = options or Options()
+        check_fps(fps)
         file = self._open(keypoints, format, joints)
         track = file.track(choose_person(file, person))
         size = picture_size(file.origin, track.size, size)
@@ -184,7 +187,8 @@ class Lifter:
         """
         known_px = _known_px(track, size, options.min_score)
         joints = self.skeleton.indices_in(order.human36m_joints, f"{origin}: the joint order {order.name}")
-        converted = to_human36m(order, known_px)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite lies far outside
+            converted = to_human36m(order, known_px)
         _check_inside(origin, track.frames, converted[:, joints], self.skeleton, size)
         filled, interpolated = fill_gaps(track.frames, converted, options.max_gap)
         substituted = substitute(order, known_px, filled)
@@ -237,14 +241,21 @@ def picture_size(origin: Path, known: Size | None, given: Size | None) -> Size:
     size = known or given
     if size is None:
         raise InputError(f"{origin}: does not say how large its pictures are; give the size, such as 1920x1080.")
-    if len(size) != 2 or min(size) < 1:
-        raise InputError(f"{origin}: the size is {size}, expected a positive width and height.")
+    if len(size) != 2 or not all(1 <= side <= LARGEST_SIDE for side in size):
+        raise InputError(f"{origin}: the size is {brief(size, 60)}, expected a positive width and height.")
     return size[0], size[1]
+
+
+def check_fps(fps: float | None) -> None:
+    """Raises InputError: it is no number of frames a second."""
+    if fps is not None and not 0 < fps < math.inf:
+        raise InputError(f"fps: is {fps}, expected a positive number of frames a second.")
 
 
 def _known_px(track: Track, size: Size, min_score: float) -> np.ndarray:
     """(T, K, 2) pixels, NaN where missing."""
-    known_px = track.keypoints * np.array(size, dtype=np.float32) if track.normalised else track.keypoints.copy()
+    with np.errstate(over="ignore"):
+        known_px = track.keypoints * np.array(size, dtype=np.float32) if track.normalised else track.keypoints.copy()
     known_px[track.scores <= min_score] = np.nan
     return known_px
 

@@ -6,14 +6,13 @@ and with intrinsics root_x_m, root_y_m, root_z_m.
 """
 
 import csv
-import io
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 
-from wsgcn.files import write_atomically
+from wsgcn.files import atomic_path
 from wsgcn.lifted import Lifted
 
 
@@ -25,22 +24,21 @@ def write(lifted: Lifted, path: Path) -> None:
     if lifted.root_m is not None:
         columns += [f"root_{axis}_m" for axis in "xyz"]
         values = np.concatenate([values, lifted.root_m], axis=1)
-    buffer = io.StringIO()
-    for name, value in lifted.metadata.items():
-        buffer.write(f"# {name}: {json.dumps(value)}\n")
     joint_names = np.array(joints)
     names = [] if lifted.names is None else ["name"]
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["frame", *names, "missing", "interpolated", "substituted", *columns])
-    for row, coordinates in enumerate(values.tolist()):
-        writer.writerow(
-            [
-                int(lifted.frames[row]),
-                *([] if lifted.names is None else [lifted.names[row]]),
-                int(lifted.missing[row]),
-                ";".join(joint_names[lifted.interpolated[row]]),
-                ";".join(joint_names[lifted.substituted[row]]),
-                *("" if math.isnan(value) else f"{value:.6f}" for value in coordinates),
-            ]
-        )
-    write_atomically(path, buffer.getvalue())
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        for name, value in lifted.metadata.items():
+            file.write(f"# {name}: {json.dumps(value)}\n")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["frame", *names, "missing", "interpolated", "substituted", *columns])
+        for row, coordinates in enumerate(values):
+            writer.writerow(
+                [
+                    int(lifted.frames[row]),
+                    *([] if lifted.names is None else [lifted.names[row]]),
+                    int(lifted.missing[row]),
+                    ";".join(joint_names[lifted.interpolated[row]]),
+                    ";".join(joint_names[lifted.substituted[row]]),
+                    *("" if math.isnan(value) else f"{value:.6f}" for value in coordinates.tolist()),
+                ]
+            )

@@ -1,19 +1,29 @@
 """JSON: the metadata, and `poses`, one object a frame, null where there is none. Coordinates are rounded to 1 µm."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wsgcn.files import write_atomically
+from wsgcn.files import atomic_path
 from wsgcn.lifted import Lifted
 
 
 def write(lifted: Lifted, path: Path) -> None:
     """Raises InputError: the file cannot be written."""
+    metadata = json.dumps(lifted.metadata, allow_nan=False)
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        # one pose after the other: as Python's objects, an hour of them takes half a gigabyte
+        file.write(f'{metadata.removesuffix("}")}, "poses": [')
+        for row, pose in enumerate(_poses(lifted)):
+            file.write((", " if row else "") + json.dumps(pose, allow_nan=False))
+        file.write("]}\n")
+
+
+def _poses(lifted: Lifted) -> Iterator[dict[str, Any]]:
     joints = np.array(lifted.skeleton.joints)
-    poses: list[dict[str, Any]] = []
     for row, frame in enumerate(lifted.frames.tolist()):
         pose: dict[str, Any] = {"frame": frame}
         if lifted.names is not None:
@@ -24,8 +34,7 @@ def write(lifted: Lifted, path: Path) -> None:
         pose["pose_m"] = _rounded(lifted.pose_m[row])
         if lifted.root_m is not None:
             pose["root_m"] = _rounded(lifted.root_m[row])
-        poses.append(pose)
-    write_atomically(path, json.dumps({**lifted.metadata, "poses": poses}, allow_nan=False) + "\n")
+        yield pose
 
 
 def _rounded(values: np.ndarray) -> list[Any] | None:

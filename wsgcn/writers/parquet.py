@@ -17,15 +17,20 @@ import pyarrow.parquet as pq
 from wsgcn.files import atomic_path
 from wsgcn.lifted import Rows
 
+# A row group costs some kilobytes in the file's metadata: the people of a street, seen for seconds each, share one.
+_GROUP_ROWS = 16384
+_GROUP_TABLES = 1024
+
 
 class ParquetWriter:
     """Such a file under construction; see `create`."""
 
     def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
         self._writer, self._schema = writer, schema
+        self._waiting: list[pa.Table] = []
 
     def add(self, person: str, rows: Rows, about: Mapping[str, Any]) -> None:
-        """Append the next frames of a person, as a row group."""
+        """Append the next frames of a person."""
         columns = [
             pa.array([person] * len(rows), pa.string()),
             pa.array(rows.frames),
@@ -36,7 +41,15 @@ class ParquetWriter:
         ]
         if rows.root_m is not None:
             columns.append(_lists(rows.root_m, np.isnan(rows.root_m).any(-1)))
-        self._writer.write_table(pa.table(columns, schema=self._schema))
+        self._waiting.append(pa.table(columns, schema=self._schema))
+        if sum(len(table) for table in self._waiting) >= _GROUP_ROWS or len(self._waiting) >= _GROUP_TABLES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, as a row group."""
+        if self._waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting).combine_chunks())
+            self._waiting = []
 
 
 @contextmanager
@@ -53,7 +66,9 @@ def create(path: Path, metadata: Mapping[str, Any], *, is_absolute: bool) -> Ite
     fields += [("root_m", pa.list_(pa.float32()))] if is_absolute else []
     schema = pa.schema(fields, metadata={"wsgcn": json.dumps(metadata)})
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        yield ParquetWriter(writer, schema)
+        content = ParquetWriter(writer, schema)
+        yield content
+        content.flush()
 
 
 def _lists(values_TN: np.ndarray, null_T: np.ndarray | None = None) -> pa.Array:

@@ -1,5 +1,6 @@
 """Lifted poses out of the arrays and metadata of a file, whatever its format."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +12,8 @@ from wsgcn.errors import InputError
 from wsgcn.foreign import brief, enumerated
 from wsgcn.lifted import FORMAT, Lifted, Rows, about_of
 from wsgcn.skeleton import SKELETONS
+
+_KINDS = {"frames": "iu", "missing": "b", "interpolated": "b", "substituted": "b"}  # dtype.kind; all others are floats
 
 
 def check_is_lifted(path: Path, metadata: object, found: Sequence[str]) -> None:
@@ -35,11 +38,11 @@ def lifted_from(
         InputError: the skeleton is not known, or an array is missing or has another shape.
     """
     skeleton = SKELETONS.get(str(metadata.get("skeleton")))
-    named = metadata.get("joints")
-    joints = [str(joint) for joint in named] if isinstance(named, list | tuple) else []
+    listed = metadata.get("joints")
+    joints = [str(joint) for joint in listed] if isinstance(listed, list | tuple) else []
     if skeleton is None or joints != list(skeleton.joints):
         raise InputError(f"{path}: has the joints {enumerated(joints)}, expected those of a known skeleton.")
-    frames = arrays["frames"].size if "frames" in arrays else 0
+    frames = np.size(arrays.get("frames", ()))
     shapes = {
         "frames": (frames,),
         "pose_m": (frames, len(joints), 3),
@@ -54,7 +57,14 @@ def lifted_from(
             raise InputError(f"{path}: has no {name}, expected the output of `wsgcn lift`.")
         if name in arrays and arrays[name].shape != shape:
             raise InputError(f"{path}: {name} has the shape {brief(arrays[name].shape, 60)}, expected {shape}.")
-        if name in arrays and arrays[name].dtype.kind not in "biuf":
-            raise InputError(f"{path}: {name} is of {brief(arrays[name].dtype, 60)}, expected numbers.")
+        if name in arrays and arrays[name].dtype.kind not in _KINDS.get(name, "f"):
+            raise InputError(
+                f"{path}: {name} holds {brief(arrays[name].dtype, 40)}, expected the output of `wsgcn lift`."
+            )
+    if names is not None and len(names) != frames:
+        raise InputError(f"{path}: has {len(names)} names for {frames} frames.")
+    fps = metadata.get("fps")
+    if fps is not None and not (isinstance(fps, int | float) and 0 <= fps < math.inf):
+        raise InputError(f"{path}: has {brief(fps, 40)} frames a second, expected a positive number.")
     rows: dict[str, Any] = {field.name: arrays.get(field.name) for field in fields(Rows)}
     return Lifted(person=person, skeleton=skeleton, names=names, about=about_of(metadata), **rows)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from wsgcn.errors import InputError
+from wsgcn.foreign import brief, enumerated
 from wsgcn.human36m_cameras import SERIALS
 from wsgcn.readers.detections.base import DetectionReader, Wanted, converted
 from wsgcn.readers.detections.locate import locate
@@ -54,7 +55,7 @@ class VideoPose3D:
         """See `DetectionReader`."""
         for subject in self._positions:
             for name, by_camera in _mapping(self.origin, self._positions, subject).items():
-                take = canonical_take(name, f"{self.origin}: {subject}")
+                take = canonical_take(name, f"{self.origin}: {brief(subject, 40)}")
                 if not wanted(subject, take):
                     continue
                 is_array = isinstance(by_camera, np.ndarray) and by_camera.ndim > 0
@@ -73,7 +74,7 @@ def _mapping(path: Path, tree: Mapping[str, object], key: str) -> Mapping[str, A
     value = tree.get(key)
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
         return value
-    found = f"{key} of another kind ({type(value).__name__})" if key in tree else ", ".join(tree) or "nothing"
+    found = f"{key} of another kind ({type(value).__name__})" if key in tree else enumerated(tree)
     raise InputError(f"{path}: holds {found}, expected {key}, a dict with names as keys.")
 
 
@@ -81,7 +82,7 @@ def _joint_order(path: Path, metadata: Mapping[str, Any]) -> JointOrder:
     """By layout_name; where that says nothing, by the number of joints and which of them are left and right."""
     layout, joints = str(metadata.get("layout_name")), metadata.get("num_joints")
     if not isinstance(joints, int):
-        raise InputError(f"{path}: metadata has num_joints {joints!r}, expected a whole number.")
+        raise InputError(f"{path}: metadata has num_joints {brief(joints, 40)!r}, expected a whole number.")
     if (layout, joints) in _ORDERS:
         return _ORDERS[layout, joints]
     is_known = any(layout == known for known, _ in _ORDERS)
@@ -89,12 +90,16 @@ def _joint_order(path: Path, metadata: Mapping[str, Any]) -> JointOrder:
     fitting = [order for (_, count), order in _ORDERS.items() if count == joints and order.sides == sides]
     if is_known or len(fitting) != 1:
         known = ", ".join(f"{name} with {count}" for name, count in _ORDERS)
-        raise InputError(f"{path}: has {joints} joints in the layout_name {layout!r}, expected one of {known}.")
+        raise InputError(
+            f"{path}: has {brief(joints, 40)} joints in the layout_name {brief(layout, 40)!r}, expected one of {known}."
+        )
     return fitting[0]
 
 
 def _sides(symmetry: object) -> tuple[tuple[int, ...], ...]:
     """[left joints, right joints] as `JointOrder.sides` has them; empty for anything else."""
     if not isinstance(symmetry, list | tuple) or not all(isinstance(side, list | tuple) for side in symmetry):
+        return ()
+    if not all(isinstance(joint, int | np.integer) for side in symmetry for joint in side):
         return ()
     return tuple(tuple(sorted(side)) for side in symmetry)

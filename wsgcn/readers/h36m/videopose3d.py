@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from wsgcn.errors import InputError
+from wsgcn.foreign import brief, enumerated
 from wsgcn.readers.h36m.checks import checked_array
 from wsgcn.readers.h36m.recording import Layout, Recording
 from wsgcn.readers.safe_pickle import load_npz
@@ -24,7 +25,7 @@ class VideoPose3D(Layout):
         for path in paths:
             for subject, takes in _tree(path).items():
                 for take, positions_m in takes.items() if subject in subjects else ():
-                    origin = f"{path}: {subject} {take}"
+                    origin = f"{path}: {brief(subject, 40)} {brief(take, 40)}"
                     yield Recording(
                         subject, take, origin, "m", partial(checked_array, positions_m, ("T", 32, 3), origin)
                     )
@@ -33,7 +34,7 @@ class VideoPose3D(Layout):
 def _tree(path: Path) -> dict[str, dict[str, object]]:
     arrays = load_npz(path)
     if "positions_3d" not in arrays:
-        raise InputError(f"{path}: has no positions_3d (it has {', '.join(arrays) or 'nothing'}).")
+        raise InputError(f"{path}: has no positions_3d (it has {enumerated(arrays)}).")
     tree = arrays["positions_3d"]
     if not _is_tree(tree):
         raise InputError(f"{path}: positions_3d is not a dictionary of subjects, each one of takes.")

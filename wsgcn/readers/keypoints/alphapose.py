@@ -30,7 +30,7 @@ def read(path: Path, order: JointOrder | None) -> InstanceFile:
         for entry in entries:
             if not isinstance(entry, dict) or not isinstance(entry.get("image_id"), str):
                 raise InputError(f"{path}: has an entry without the name of its picture (image_id).")
-            name = plain_text(f"{path}:", entry["image_id"])
+            name = plain_text(path, entry["image_id"])
             picture = pictures.setdefault(name, len(pictures))
             instances.add(picture, entry.get("keypoints"), entry.get("score", 0), entry.get("idx"), place=name)
     order = joint_order(path, instances.joints, order, (COCO, HALPE_26, HALPE_136), "the format")

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from wsgcn.errors import InputError
+from wsgcn.foreign import enumerated
 from wsgcn.readers.joint_orders import JOINT_ORDERS, JointOrder
 from wsgcn.readers.keypoints.base import Track, Tracks, joint_order, order_of_names, split_triples
 
@@ -21,7 +22,7 @@ def read_npz(path: Path, content: Mapping[str, object], order: JointOrder | None
     """Raises InputError: there are no keypoints, of another shape, or the joint order is neither named nor known."""
     arrays = {name: value for name, value in content.items() if isinstance(value, np.ndarray)}
     if "keypoints" not in arrays and len(arrays) != 1:
-        raise InputError(f"{path}: holds {', '.join(content) or 'nothing'}, expected an array called keypoints.")
+        raise InputError(f"{path}: holds {enumerated(content)}, expected an array called keypoints.")
     keypoints = arrays.get("keypoints", next(iter(arrays.values())))
     return read_array(path, keypoints, order or _own_order(path, content.get("joints")), arrays.get("scores"))
 
@@ -48,7 +49,8 @@ def read_array(path: Path, array: np.ndarray, order: JointOrder | None, scores: 
 def _own_order(path: Path, joints: object) -> JointOrder | None:
     if joints is None:
         return None
-    names = [str(name) for name in np.atleast_1d(np.asarray(joints)).tolist()]
+    listed = joints.ravel().tolist() if isinstance(joints, np.ndarray) else joints
+    names = [str(name) for name in listed] if isinstance(listed, list | tuple) else [str(listed)]
     order = JOINT_ORDERS.get(names[0]) if len(names) == 1 else order_of_names(names)
     if order is None:
         raise InputError(f"{path}: has joints that are no known order; known are {', '.join(JOINT_ORDERS)}.")

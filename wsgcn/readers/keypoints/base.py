@@ -97,13 +97,14 @@ class Tracks:
 
     @cached_property
     def people(self) -> tuple[Person, ...]:
-        return tuple(_person(track) for track in self.tracks)
+        return tuple(person_of(track) for track in self.tracks)
 
     def track(self, person: str) -> Track:
         return next(track for track in self.tracks if track.person == person)
 
 
-def _person(track: Track) -> Person:
+def person_of(track: Track) -> Person:
+    """The line of the listing for a track."""
     present = (track.scores > 0).any(-1)
     frames = track.frames[present]
     if not len(frames):
@@ -212,14 +213,14 @@ def _last_number(name: str) -> int | None:
     return int(digits[-1]) if digits and len(digits[-1]) <= _MOST_DIGITS else None
 
 
-def plain_text(origin: Path | str, text: str) -> str:
+def plain_text(origin: Path, text: str) -> str:
     """A name that every output can hold: lone surrogates become question marks.
 
     Raises:
         InputError: it is longer than LONGEST_NAME.
     """
     if len(text) > LONGEST_NAME:
-        raise InputError(f"{origin} has a name of {len(text)} characters, expected at most {LONGEST_NAME}.")
+        raise InputError(f"{origin}: has a name of {len(text)} characters, expected at most {LONGEST_NAME}.")
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -72,7 +72,7 @@ class _Images:
     def add(self, image: Any) -> None:
         id = _field(self._path, image, "id")
         self._frame_ids[id] = _field(self._path, image, "frame_id") if "frame_id" in image else None
-        self._names[id] = plain_text(f"{self._path}:", str(image.get("file_name", "")))
+        self._names[id] = plain_text(self._path, str(image.get("file_name", "")))
         if "width" in image and "height" in image:
             size = picture_size_of(self._path, image["width"], image["height"])
             if self.size not in (None, size):

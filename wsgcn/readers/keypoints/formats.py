@@ -12,7 +12,7 @@ from wsgcn.foreign import reading
 from wsgcn.readers.joint_orders import JointOrder
 from wsgcn.readers.keypoints import alphapose, arrays, blazepose, coco, mmpose, openpose, project_file, videopose3d
 from wsgcn.readers.keypoints.base import KeypointFile, Tracks, named_order
-from wsgcn.readers.keypoints.json_file import check_is_file, sections
+from wsgcn.readers.keypoints.json_file import sections, size_of_file
 from wsgcn.readers.npy import load_npy
 from wsgcn.readers.safe_pickle import load_npz
 
@@ -107,15 +107,16 @@ def signature(path: Path) -> bytes:
     Raises:
         InputError: there is no such file, or it is empty or unreadable.
     """
-    check_is_file(path)
-    with reading(path, "file"), path.open("rb") as file:
-        magic = file.read(8)
+    with reading(path, "file"):
+        size_of_file(path)
+        with path.open("rb") as file:
+            magic = file.read(8)
     if not magic:
         raise InputError(f"{path}: is empty.")
     return magic
 
 
-def _open_npz(path: Path, content: Mapping[str, object], format: str | None, order: JointOrder | None) -> Tracks:
+def _open_npz(path: Path, content: Mapping[str, object], format: str | None, order: JointOrder | None) -> KeypointFile:
     if videopose3d.matches(content):
         _check(path, [videopose3d.FORMAT], format)
         return videopose3d.read(path, content, order)

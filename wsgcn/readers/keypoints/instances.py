@@ -81,33 +81,47 @@ class Instances:
             InputError: the values are no list of three numbers a joint, for as many joints as before; the score is no
                 number; the id is none; or the frame's number is out of bounds.
         """
-        called = f"frame {brief(frame if place is None else place, 60)}"
-        where = f"{self.origin}: {called}"
+        place = frame if place is None else place
         if not isinstance(values, list) or not values or len(values) % 3:
             found = f"{len(values)} numbers" if isinstance(values, list) else f"a {type(values).__name__}"
-            raise InputError(f"{where} has {found} as keypoints, expected x, y, score for each joint.")
+            raise self._error(place, f"{found} as keypoints, expected x, y, score for each joint")
         self._width = self._width or len(values)
         expected = f"expected {self.joints} joints of x, y, score"
         if len(values) != self._width:
-            raise InputError(f"{where} has keypoints of shape {(len(values) // 3, 3)}, {expected}.")
+            raise self._error(place, f"keypoints of shape {(len(values) // 3, 3)}, {expected}")
         if not -LARGEST_FRAME <= frame <= LARGEST_FRAME:
-            raise InputError(f"{where} has a number beyond {LARGEST_FRAME}.")
+            raise self._error(place, f"a number beyond {LARGEST_FRAME}")
         try:
             self._values_N.extend(_floats(values))
         except (TypeError, OverflowError):
-            raise InputError(f"{where} has keypoints that are no numbers, {expected}.") from None
+            raise self._error(place, f"keypoints that are no numbers, {expected}") from None
         self._frames_N.append(frame)
-        self._scores_N.append(self._score(score, called))
-        self._ids_N.append(self._id_of.setdefault(person_id(where, person), len(self._id_of)))
+        self._scores_N.append(self._score(score, place))
+        self._ids_N.append(self._id_of.setdefault(self._id(person, place), len(self._id_of)))
 
-    def _score(self, score: Any, called: str) -> float:
+    def _error(self, place: object, found: str) -> InputError:
+        return InputError(f"{self.origin}: frame {brief(place, 60)} has {found}.")
+
+    def _score(self, score: Any, place: object) -> float:
         try:
             return float(score)
         except OverflowError:
             return np.inf
         except (TypeError, ValueError):
-            found = f"{called} has the score {brief(score, 40)}"
+            found = f"frame {brief(place, 60)} has the score {brief(score, 40)}"
             raise InputError(f"{self.origin}: has a part of another kind than its format wants ({found}).") from None
+
+    def _id(self, id: Any, place: object) -> str | None:
+        """The id of a track as text; of one in lists, the first there."""
+        while isinstance(id, list) and id:
+            id = id[0]
+        if id is None or id == []:
+            return None
+        if isinstance(id, int | float):
+            id = str(int(id)) if id == id // 1 else str(id)
+        if not isinstance(id, str):
+            raise self._error(place, f"{brief(id, 40)} as the id of a track, expected a number or text")
+        return plain_text(self.origin, id)
 
     @cached_property
     def values(self) -> np.ndarray:
@@ -250,21 +264,3 @@ def mean_score(scores: Sequence[Any]) -> float:
         return sum(there) / max(len(there), 1)
     except OverflowError:  # a whole number beyond those with a point
         return np.inf
-
-
-def person_id(where: str, value: object) -> str | None:
-    """The id of a track as text; of one in lists, the first there.
-
-    Raises:
-        InputError: it is neither a number nor text.
-    """
-    while isinstance(value, list) and value:
-        value = value[0]
-    match value:
-        case None | []:
-            return None
-        case str():
-            return plain_text(where, value)
-        case int() | float():
-            return plain_text(where, str(int(value)) if value == value // 1 else str(value))
-    raise InputError(f"{where} has {brief(value, 40)} as the id of a track, expected a number or text.")

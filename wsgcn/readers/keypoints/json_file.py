@@ -30,12 +30,10 @@ def load_json(path: Path) -> Any:
     Raises:
         InputError: it is missing, unreadable, longer or no JSON.
     """
-    check_is_file(path)
     with reading(path, "JSON file"):
-        with path.open("rb") as file:
-            text = file.read(LONGEST_ENTRY + 1)
-        if len(text) > LONGEST_ENTRY:
+        if size_of_file(path) > LONGEST_ENTRY:
             raise InputError(f"{path}: has more than {LONGEST_ENTRY} bytes, expected the JSON of one frame.")
+        text = path.read_bytes()
         try:
             return json.loads(text)
         except json.JSONDecodeError as error:
@@ -51,8 +49,8 @@ def sections(path: Path) -> Iterator[tuple[str | None, Any]]:
     Raises:
         InputError: it is missing, unreadable or no JSON, has a key twice, or an entry is longer than LONGEST_ENTRY.
     """
-    check_is_file(path)
     with reading(path, "JSON file"):
+        size_of_file(path)
         with path.open("rb") as binary:
             encoding = json.detect_encoding(binary.read(4))
         file = path.open(encoding="utf-8-sig" if encoding == "utf-8" else encoding)
@@ -80,11 +78,12 @@ def entries(path: Path, section: Any, name: str) -> Iterator[Any]:
     return section
 
 
-def check_is_file(path: Path) -> None:
-    """Raises InputError: it is not there, or not a file: a pipe would wait for ever."""
-    with reading(path, "file"):
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise InputError(f"{path}: is no file.")
+def size_of_file(path: Path) -> int:
+    """In bytes. Raises InputError: it is not a file, but a pipe, say, which would wait for ever."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path}: is no file.")
+    return status.st_size
 
 
 def _section(window: "_Window", key: str | None) -> Iterator[tuple[str | None, Any]]:

@@ -58,7 +58,7 @@ def _read(path: Path, folder: Path, files: dict[int, str], order: JointOrder | N
         raise InputError(f"{path}: has nobody in any of its {len(files)} frames.")
     is_named = order is not None
     order = joint_order(path, instances.joints, order, (BODY_25, COCO_18), "the format")
-    names = {frame: plain_text(f"{path}:", name) for frame, name in files.items()}
+    names = {frame: plain_text(path, name) for frame, name in files.items()}
     timeline = Timeline(Timeline().of(list(files)), names)
     if order is BODY_25 and not is_named:
         _check_body_25(path, split_triples(instances.values[:: 1 + len(instances) // _ENOUGH])[0])

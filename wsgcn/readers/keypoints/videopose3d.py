@@ -5,17 +5,32 @@ video; a list of several arrays gives `video/1`, `video/2`. Frames are counted f
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wsgcn.errors import InputError
+from wsgcn.foreign import brief
 from wsgcn.readers.joint_orders import COCO, HUMAN36M_16, HUMAN36M_17, STACKED_HOURGLASS, JointOrder
-from wsgcn.readers.keypoints.base import Size, Track, Tracks, joint_order, split_triples
+from wsgcn.readers.keypoints.base import (
+    MOST_VIDEOS,
+    Person,
+    Size,
+    Track,
+    joint_order,
+    person_of,
+    picture_size_of,
+    plain_text,
+    split_triples,
+)
 
 FORMAT = "videopose3d"
 
+_LISTS = (list, tuple, np.ndarray)
 _ORDERS = {"h36m": (HUMAN36M_17, HUMAN36M_16), "coco": (COCO,), "mpii": (STACKED_HOURGLASS,)}  # by layout_name
 
 
@@ -23,7 +38,28 @@ def matches(content: Mapping[str, object]) -> bool:
     return "positions_2d" in content
 
 
-def read(path: Path, content: Mapping[str, Any], order: JointOrder | None) -> Tracks:
+@dataclass(frozen=True)
+class Videos:
+    """Such a file. Its tracks are made when they are asked for: many names may stand for the same array."""
+
+    origin: Path
+    order: JointOrder
+    arrays: Mapping[str, np.ndarray]
+    sizes: object
+    format: str = FORMAT
+
+    @cached_property
+    def people(self) -> tuple[Person, ...]:
+        return tuple(person_of(self.track(name)) for name in self.arrays)
+
+    def track(self, person: str) -> Track:
+        array = self.arrays[person]
+        scored = array if array.shape[2] == 3 else np.concatenate([array, np.ones_like(array[..., :1])], axis=-1)
+        size = _size(self.origin, self.sizes, person.split("/")[0])
+        return Track(person, np.arange(len(array)), *split_triples(scored), size=size)
+
+
+def read(path: Path, content: Mapping[str, Any], order: JointOrder | None) -> Videos:
     """Raises InputError: a part is missing or of another kind, or the joint order is neither named nor known."""
     metadata = content.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
@@ -33,34 +69,35 @@ def read(path: Path, content: Mapping[str, Any], order: JointOrder | None) -> Tr
     count = next(iter(arrays.values())).shape[1]
     known = _ORDERS.get(str(metadata.get("layout_name")), ())
     order = joint_order(path, count, order, known, "its layout_name")
-    sizes = metadata.get("video_metadata")
-    tracks = []
     for name, array in arrays.items():
         if array.shape[1] != count:
-            raise InputError(f"{path}: {name} has {array.shape[1]} joints, but other videos have {count}.")
-        scored = array if array.shape[2] == 3 else np.concatenate([array, np.ones_like(array[..., :1])], axis=-1)
-        points, scores = split_triples(scored)
-        size = _size(sizes, name.split("/")[0])
-        tracks.append(Track(name, np.arange(len(array)), points, scores, size=size))
-    return Tracks(path, FORMAT, order, tuple(tracks))
+            found = f"{brief(name, 40)} has {array.shape[1]} joints"
+            raise InputError(f"{path}: {found}, but other videos have {count}.")
+    return Videos(path, order, arrays, metadata.get("video_metadata"))
 
 
 def _arrays(path: Path, positions: Any) -> dict[str, np.ndarray]:
     """Each (T, K, C) array by the name of its video."""
     found: dict[str, np.ndarray] = {}
     for video, by_name in positions.items() if isinstance(positions, dict) else ():
-        arrays = [array for each in by_name.values() for array in each] if isinstance(by_name, dict) else []
+        lists = by_name.values() if isinstance(by_name, dict) else ()
+        arrays = list(islice(chain.from_iterable(each for each in lists if isinstance(each, _LISTS)), MOST_VIDEOS + 1))
         for number, array in enumerate(arrays, 1):
-            name = str(video) if len(arrays) == 1 else f"{video}/{number}"
-            expected = "expected a list of (frames, joints, 2 or 3) arrays"
+            called = plain_text(path, str(video))
+            name = called if len(arrays) == 1 else f"{called}/{number}"
+            shown, expected = f"{path}: {brief(name, 40)}", "expected a list of (frames, joints, 2 or 3) arrays"
             if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-                raise InputError(f"{path}: {name} is no array of numbers, {expected}.")
+                raise InputError(f"{shown} is no array of numbers, {expected}.")
             if array.ndim != 3 or array.shape[2] not in (2, 3) or not len(array):
-                raise InputError(f"{path}: {name} has the shape {array.shape}, {expected}.")
+                raise InputError(f"{shown} has the shape {array.shape}, {expected}.")
             found[name] = array
+            if len(found) > MOST_VIDEOS:
+                raise InputError(f"{path}: has more than {MOST_VIDEOS} videos in positions_2d.")
     return found
 
 
-def _size(sizes: Any, video: str) -> Size | None:
+def _size(path: Path, sizes: Any, video: str) -> Size | None:
     entry = sizes.get(video) if isinstance(sizes, dict) else None
-    return (int(entry["w"]), int(entry["h"])) if isinstance(entry, dict) and {"w", "h"} <= entry.keys() else None
+    if not isinstance(entry, dict) or not {"w", "h"} <= entry.keys():
+        return None
+    return picture_size_of(path, entry["w"], entry["h"])
