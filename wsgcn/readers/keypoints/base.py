@@ -167,15 +167,15 @@ def joint_order(
     )
 
 
-def named_order(name: str | None) -> JointOrder | None:
-    """The order of that name.
+def named_order(name: str | None, origin: str = "joints") -> JointOrder | None:
+    """The order of that name; `origin` is who names it, for the message.
 
     Raises:
         InputError: there is none.
     """
     if name is None or name in JOINT_ORDERS:
         return None if name is None else JOINT_ORDERS[name]
-    raise InputError(f"joints: {name!r} is no known joint order; known are {', '.join(JOINT_ORDERS)}.")
+    raise InputError(f"{origin}: {brief(name, 40)!r} is no known joint order; known are {', '.join(JOINT_ORDERS)}.")
 
 
 def order_of_names(names: Sequence[str]) -> JointOrder | None:

@@ -60,7 +60,7 @@ class ParquetFile:
             self._columns = [name for name in ("frame", "keypoints_px", "scores", "person") if name in schema.names]
             for name in self._columns:
                 self._check_type(name, schema)
-        own = order or named_order(_name(metadata.get("joints")))
+        own = order or named_order(metadata.get("joints"), f"{path}: joints")
         if own is None:
             raise InputError(f"{path}: does not say the order of its joints; name it by joints.")
         self.order = own
@@ -92,8 +92,10 @@ class ParquetFile:
         # a name that all rows share is in memory once
         with self._open(["person"] if "person" in self._columns else []) as file:
             for batch in self._batches(file, frames):
+                frames_T, points, scores = self._arrays(batch)
                 for start, stop, name in self._runs(batch):
-                    track = self._track(batch.slice(start, stop - start), name)
+                    rows = slice(start, stop)
+                    track = Track(name, frames_T[rows], points[rows], scores[rows], size=self.size)
                     shown = brief(name, 40)
                     if name != person and name in seen:
                         raise InputError(f"{self.origin}: the rows of person {shown} do not stand together.")
@@ -143,7 +145,8 @@ class ParquetFile:
         joints = len(self.order.joints)
         return {"keypoints_px": 2 * joints, "scores": joints}
 
-    def _track(self, batch: Any, person: str) -> Track:
+    def _arrays(self, batch: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The frames, points and scores of a batch, as `Track` has them."""
         joints = len(self.order.joints)
         points = self._rows(batch, "keypoints_px").reshape(-1, joints, 2)
         if "scores" in self._columns:
@@ -156,8 +159,7 @@ class ParquetFile:
             raise InputError(f"{self.origin}: the column frame has {frames.dtype} or null, expected whole numbers.")
         if frames.min() < -LARGEST_FRAME or frames.max() > LARGEST_FRAME:
             raise InputError(f"{self.origin}: the column frame has a number beyond {LARGEST_FRAME}.")
-        points, scores = split_triples(np.concatenate([points, scores[..., None]], axis=-1))
-        return Track(person, frames.astype(np.int64), points, scores, size=self.size)
+        return frames.astype(np.int64), *split_triples(np.concatenate([points, scores[..., None]], axis=-1))
 
     def _rows(self, batch: Any, name: str) -> np.ndarray:
         """(T, width) float32; rows that are null are NaN."""
@@ -216,14 +218,10 @@ _EXPECTED = {
 }
 
 
-def _name(text: str | None) -> str | None:
-    return None if text is None else brief(text, 40)
-
-
 def _size(path: Path, metadata: Mapping[str, str]) -> Size | None:
     if not {"width", "height"} <= metadata.keys():
         return None
-    width, height = (
-        int(metadata[side]) if metadata[side].isdecimal() else metadata[side] for side in ("width", "height")
-    )
+    # more digits than nine are no side of a picture, and not worth the conversion
+    texts = (metadata["width"], metadata["height"])
+    width, height = (int(text) if text.isdecimal() and len(text) < 10 else text for text in texts)
     return picture_size_of(path, width, height)
