@@ -47,7 +47,9 @@ def smooth(frames_T: np.ndarray, values: np.ndarray, window: int) -> np.ndarray:
     smoothed = values.copy()
     missing_T = np.isnan(values).reshape(len(values), -1).any(-1)
     breaks = missing_T[1:] | missing_T[:-1] | (np.diff(frames_T) != 1)
-    for run in np.split(np.arange(len(values)), np.flatnonzero(breaks) + 1):
-        if len(run) >= window and not missing_T[run[0]]:
-            smoothed[run] = savgol_filter(values[run], window, 2, axis=0)
+    edges = np.concatenate([[0], np.flatnonzero(breaks) + 1, [len(values)]])
+    starts, stops = edges[:-1], edges[1:]
+    wanted = (stops - starts >= window) & ~missing_T[starts]
+    for start, stop in zip(starts[wanted].tolist(), stops[wanted].tolist(), strict=True):
+        smoothed[start:stop] = savgol_filter(values[start:stop], window, 2, axis=0)
     return smoothed

@@ -19,6 +19,8 @@ from tests.readers import test_keypoints_blazepose as blazepose
 from tests.readers import test_keypoints_coco as coco
 from tests.readers import test_keypoints_mmpose as mmpose
 from wsgcn.errors import InputError
+from wsgcn.readers.detections.videopose3d import VideoPose3D as DetectionsNpz
+from wsgcn.readers.h36m.videopose3d import VIDEOPOSE3D
 from wsgcn.readers.keypoints import json_file
 from wsgcn.readers.keypoints import parquet as keypoint_parquet
 from wsgcn.readers.keypoints.formats import open_keypoints
@@ -58,8 +60,8 @@ def sentence(read, *arguments):
     return ""
 
 
-def is_read_or_one_sentence(path):
-    said = sentence(read_whole, path)
+def is_read_or_one_sentence(path, read=read_whole):
+    said = sentence(read, path)
     assert not said or path.name in said
     assert "\n" not in said
     assert len(said.replace(str(path.parent), "")) < 500
@@ -150,6 +152,54 @@ def test_every_encoding_that_json_may_have_is_read(tmp_path, format, encoding):
 
 def nested(text):
     return text[:-1] + ',"a":' + "[" * 200_000 if text[-1] == "}" else text[:-1] + "," + "[" * 200_000
+
+
+ODD_ARRAYS = {
+    "a scalar": np.array(5.0),
+    "flat": np.zeros(7),
+    "no frames": np.zeros((0, 17, 2)),
+    "text": np.full((3, 17, 2), "x"),
+    "complex": np.zeros((3, 17, 2), dtype=complex),
+    "large": np.full((3, 17, 2), 1e300),
+}
+
+
+def custom_npz():
+    video = {"w": 1000, "h": 1000}
+    metadata = {"layout_name": "coco", "num_joints": 17, "video_metadata": {"a": video}}
+    return {"positions_2d": {"a": {"custom": [triples(3)[..., :2]]}}, "metadata": metadata}
+
+
+def detections_npz():
+    sides = [[1, 3, 5, 7, 9, 11, 13, 15], [2, 4, 6, 8, 10, 12, 14, 16]]
+    metadata = {"layout_name": "own", "num_joints": 17, "keypoints_symmetry": sides}
+    return {"positions_2d": {"S1": {"Walking": [triples(3)[..., :2]] * 4}}, "metadata": metadata}
+
+
+def poses_npz():
+    return {"positions_3d": {"S1": {"Walking": np.zeros((3, 32, 3), np.float32)}}}
+
+
+def detections(path):
+    for _ in DetectionsNpz(path).sequences(lambda subject, take: True):
+        pass
+
+
+def poses(path):
+    for recording in VIDEOPOSE3D.recordings([path], ["S1"]):
+        recording.decode()
+
+
+@pytest.mark.parametrize("value", VALUES | ODD_ARRAYS)
+@pytest.mark.parametrize(
+    ("content", "read"), [(custom_npz, read_whole), (detections_npz, detections), (poses_npz, poses)]
+)
+def test_any_value_at_any_place_of_videopose3ds_files_is_read_or_one_sentence(tmp_path, content, read, value):
+    tree, path = content(), tmp_path / "clip.npz"
+    for place in places(tree):
+        if place:
+            np.savez(path, **changed(tree, place, (VALUES | ODD_ARRAYS)[value]))
+            is_read_or_one_sentence(path, read)
 
 
 TEXTS = {

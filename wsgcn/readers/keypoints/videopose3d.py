@@ -30,7 +30,6 @@ from wsgcn.readers.keypoints.base import (
 
 FORMAT = "videopose3d"
 
-_LISTS = (list, tuple, np.ndarray)
 _ORDERS = {"h36m": (HUMAN36M_17, HUMAN36M_16), "coco": (COCO,), "mpii": (STACKED_HOURGLASS,)}  # by layout_name
 
 
@@ -81,7 +80,7 @@ def _arrays(path: Path, positions: Any) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for video, by_name in positions.items() if isinstance(positions, dict) else ():
         lists = by_name.values() if isinstance(by_name, dict) else ()
-        arrays = list(islice(chain.from_iterable(each for each in lists if isinstance(each, _LISTS)), MOST_VIDEOS + 1))
+        arrays = list(islice(chain.from_iterable(each for each in lists if _is_list(each)), MOST_VIDEOS + 1))
         for number, array in enumerate(arrays, 1):
             called = plain_text(path, str(video))
             name = called if len(arrays) == 1 else f"{called}/{number}"
@@ -94,6 +93,10 @@ def _arrays(path: Path, positions: Any) -> dict[str, np.ndarray]:
             if len(found) > MOST_VIDEOS:
                 raise InputError(f"{path}: has more than {MOST_VIDEOS} videos in positions_2d.")
     return found
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
 def _size(path: Path, sizes: Any, video: str) -> Size | None:
