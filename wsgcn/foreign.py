@@ -5,7 +5,6 @@ such a library, lazy reads included, and around nothing of ours: our own slips k
 """
 
 import reprlib
-import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,8 +46,9 @@ def reason(error: BaseException) -> str:
 def brief(text: object, longest: int = _LONGEST) -> str:
     """A text from a file in one line of at most `longest` characters, without control characters."""
     # cut before anything goes through the whole of it
-    line = "".join(character if character.isprintable() else " " for character in str(text)[: 4 * longest])
-    return textwrap.shorten(line, longest, placeholder=" ...") or line.strip()[:longest]
+    printable = "".join(character if character.isprintable() else " " for character in str(text)[: 4 * longest])
+    line = " ".join(printable.split())
+    return line if len(line) <= longest else f"{line[: longest - 4].rstrip()} ..."
 
 
 def enumerated(names: object, most: int = 8) -> str:
