@@ -12,13 +12,13 @@ import numpy as np
 import yaml
 from cdflib.cdfwrite import CDF
 
-from wsgcn.detection_import import import_detections
-from wsgcn.human36m import FPS, SUBJECTS
-from wsgcn.params import Params, parse_params
-from wsgcn.preprocessing import preprocess
-from wsgcn.skeleton import H36M17, H36M32_INDEX
-from wsgcn.synthetic import synthesise_take
-from wsgcn.synthetic.capture import TAKES
+from wsgcn.captures.human36m.names import FPS, SUBJECTS
+from wsgcn.captures.preprocessing import preprocess
+from wsgcn.captures.synthetic import synthesise_take
+from wsgcn.captures.synthetic.capture import TAKES
+from wsgcn.detections.importing import import_detections
+from wsgcn.pose.skeleton import H36M17, H36M32_INDEX
+from wsgcn.running.params import Params, parse_params
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "data" / "bench"

@@ -16,8 +16,8 @@ import torch
 from benchmarks.random_training import STAGES, Products, Training
 from benchmarks.report import Measurement, median_and_spread, seconds
 from wsgcn.model.network import build_network, count_parameters
-from wsgcn.params import Precision, read_params
-from wsgcn.runtime import prepare, tf32_products
+from wsgcn.model.runtime import prepare, tf32_products
+from wsgcn.running.params import Precision, read_params
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 

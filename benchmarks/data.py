@@ -7,13 +7,13 @@ import torch
 from benchmarks.capture import full_size_params, prepared
 from benchmarks.processes import in_fresh_process, memory_gb
 from benchmarks.report import Measurement, median_and_spread, median_seconds, seconds
-from wsgcn.dataset import LabelledSet, Shuffle, UnlabelledSet
 from wsgcn.model.network import build_network
-from wsgcn.params import Training
-from wsgcn.runtime import prepare
-from wsgcn.skeleton import SKELETONS
-from wsgcn.step import Weights
-from wsgcn.training import Trainer, load_sets
+from wsgcn.model.runtime import prepare
+from wsgcn.pose.skeleton import SKELETONS
+from wsgcn.running.params import Training
+from wsgcn.training.sets import LabelledSet, Shuffle, UnlabelledSet
+from wsgcn.training.stages import Trainer, load_sets
+from wsgcn.training.step import Weights
 
 _STEPS, _REPEATS = 8, 5
 _BATCHES = 200

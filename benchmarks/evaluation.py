@@ -7,13 +7,13 @@ import numpy as np
 from benchmarks.capture import TEST_SUBJECTS, full_size_params, prepared
 from benchmarks.processes import in_fresh_process, memory_gb
 from benchmarks.report import Measurement, median_and_spread, seconds
-from wsgcn.dataset import camera_poses, load_labelled, root_relative, takes_of
-from wsgcn.evaluation import ErrorSums, predict
-from wsgcn.human36m import action_of
+from wsgcn.captures.human36m.names import action_of
+from wsgcn.evaluation.evaluate import ErrorSums, predict
 from wsgcn.model.network import build_network
-from wsgcn.runtime import prepare
-from wsgcn.skeleton import SKELETONS
-from wsgcn.store import Detections, Poses
+from wsgcn.model.runtime import prepare
+from wsgcn.pose.skeleton import SKELETONS
+from wsgcn.pose.store import Detections, Poses
+from wsgcn.training.sets import camera_poses, load_labelled, root_relative, takes_of
 
 _REPEATS = 3
 _MOST_S = 15.0

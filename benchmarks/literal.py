@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from wsgcn import params
 from wsgcn.model.layers import GraphBlock, NonLocal, ResidualBlock, SemGraphConv
 from wsgcn.model.network import SemGCN
-from wsgcn.skeleton import Skeleton
+from wsgcn.pose.skeleton import Skeleton
+from wsgcn.running import params
 
 
 class GraphConvolution(nn.Module):

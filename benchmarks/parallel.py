@@ -14,7 +14,7 @@ from benchmarks.clone import call, tiny_clone
 from benchmarks.processes import in_fresh_process
 from benchmarks.random_training import Training
 from benchmarks.report import Measurement, median_and_spread
-from wsgcn.runtime import prepare
+from wsgcn.model.runtime import prepare
 
 _RATES = ("0.002", "0.003")  # of learning: an experiment each
 _LONGEST_S = 600.0

@@ -31,12 +31,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from benchmarks.capture import full_size_params, prepare
 from benchmarks.report import Measurement, table
 from benchmarks.training import plain_layers
-from wsgcn.dataset import count_poses, takes_of
-from wsgcn.errors import InputError
-from wsgcn.evaluation import EvaluationPaths, evaluate
-from wsgcn.params import Params, parse_params
-from wsgcn.trackers import NullTracker
-from wsgcn.training import epoch_steps, train_weakly, warm_up
+from wsgcn.base.errors import InputError
+from wsgcn.base.trackers import NullTracker
+from wsgcn.evaluation.evaluate import EvaluationPaths, evaluate
+from wsgcn.running.params import Params, parse_params
+from wsgcn.training.sets import count_poses, takes_of
+from wsgcn.training.stages import epoch_steps, train_weakly, warm_up
 
 CAPTURE_VARIABLE = "WSGCN_CAPTURE"  # names the capture where no argument can
 
@@ -132,8 +132,8 @@ def _final_errors(params: Params, folder: Path, seed: int, variant: Variant) -> 
     paths = EvaluationPaths(weak, poses, detections, *(folder / name for name in ("predictions.h5", "e.json", "a.csv")))
     tracker = NullTracker()
     with ExitStack() as patches:
-        patches.enter_context(patch("wsgcn.training.check_precision"))  # which knows that the CPU has no TF32
-        patches.enter_context(patch("wsgcn.step.tf32_products", _emulated_tf32_products))
+        patches.enter_context(patch("wsgcn.training.stages.check_precision"))  # which knows that the CPU has no TF32
+        patches.enter_context(patch("wsgcn.training.step.tf32_products", _emulated_tf32_products))
         if variant.is_plain:
             patches.enter_context(plain_layers())
         warm_up(params, poses, detections, warmup, folder / "warmup.csv", tracker)

@@ -7,7 +7,7 @@ from pathlib import Path
 from benchmarks.capture import CACHE, archives, prepare
 from benchmarks.processes import in_fresh_process, memory_gb
 from benchmarks.report import Measurement, median_and_spread, seconds
-from wsgcn.readers.archives import iter_tar
+from wsgcn.containers.archives import iter_tar
 
 _REPEATS = 3
 _MOST_S, _MOST_GB = 60.0, 2.0

@@ -19,8 +19,8 @@ from torch.utils._pytree import tree_leaves
 
 from benchmarks.random_training import Training
 from benchmarks.training import plain_layers
-from wsgcn.params import read_params
-from wsgcn.runtime import prepare
+from wsgcn.model.runtime import prepare
+from wsgcn.running.params import read_params
 
 _POSES, _STEPS, _ROWS = 20_000, 10, 25
 

@@ -8,11 +8,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from wsgcn.dataset import LabelledSet, TrueRoots, UnlabelledSet
 from wsgcn.model.network import build_network
-from wsgcn.params import Params, Precision
-from wsgcn.skeleton import SKELETONS
-from wsgcn.training import Trainer, Weights, epoch_steps
+from wsgcn.pose.skeleton import SKELETONS
+from wsgcn.running.params import Params, Precision
+from wsgcn.training.sets import LabelledSet, TrueRoots, UnlabelledSet
+from wsgcn.training.stages import Trainer, Weights, epoch_steps
 
 STAGES = ("warm-up", "weak")
 

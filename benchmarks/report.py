@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from wsgcn.errors import InputError
-from wsgcn.files import write_atomically
+from wsgcn.base.errors import InputError
+from wsgcn.base.files import write_atomically
 
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 

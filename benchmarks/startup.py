@@ -58,7 +58,7 @@ def _outside_seconds(project: Path, stage: str) -> float:
 def run_timed(stage: str) -> None:
     """In a process of its own: run the stage and print, last, the seconds of its work."""
     module = import_module(f"stages.{stage}")
-    from wsgcn.stage import run_stage
+    from wsgcn.running.stage import run_stage
 
     work_s = 0.0
 

@@ -13,10 +13,10 @@ from unittest.mock import patch
 from benchmarks.literal import LabelledPoses, LiteralTraining, UnlabelledPoses
 from benchmarks.random_training import STAGES, Products, Training
 from benchmarks.report import Measurement, median_and_spread, product_flop_per_s, seconds
-from wsgcn.dataset import TrueRoots
 from wsgcn.model.network import SemGCN, build_network
-from wsgcn.params import Precision, read_params
-from wsgcn.runtime import prepare
+from wsgcn.model.runtime import prepare
+from wsgcn.running.params import Precision, read_params
+from wsgcn.training.sets import TrueRoots
 
 _POSES = 20_000
 _ROUNDS = 7

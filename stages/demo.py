@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from wsgcn.params import DEMO_RAW, Params
-from wsgcn.stage import run_stage
-from wsgcn.synthetic import write_capture
-from wsgcn.trackers import Tracker
+from wsgcn.base.trackers import Tracker
+from wsgcn.captures.synthetic import write_capture
+from wsgcn.running.params import DEMO_RAW, Params
+from wsgcn.running.stage import run_stage
 
 
 def main(params: Params, tracker: Tracker) -> None:

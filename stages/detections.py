@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from wsgcn.detection_import import import_detections
-from wsgcn.params import Params
-from wsgcn.stage import run_stage
-from wsgcn.trackers import Tracker
+from wsgcn.base.trackers import Tracker
+from wsgcn.detections.importing import import_detections
+from wsgcn.running.params import Params
+from wsgcn.running.stage import run_stage
 
 REPORT = Path("metrics/detections.json")
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from wsgcn.evaluation import EvaluationPaths, evaluate
-from wsgcn.export import export_onnx
-from wsgcn.files import write_atomically
-from wsgcn.model_card import model_card
-from wsgcn.params import Params
-from wsgcn.stage import run_stage
-from wsgcn.trackers import Tracker
+from wsgcn.base.files import write_atomically
+from wsgcn.base.trackers import Tracker
+from wsgcn.evaluation.evaluate import EvaluationPaths, evaluate
+from wsgcn.release.export import export_onnx
+from wsgcn.release.model_card import model_card
+from wsgcn.running.params import Params
+from wsgcn.running.stage import run_stage
 
 PATHS = EvaluationPaths(
     checkpoint=Path("models/weak.pt"),

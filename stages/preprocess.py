@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from wsgcn.params import Params
-from wsgcn.preprocessing import preprocess
-from wsgcn.stage import run_stage
-from wsgcn.trackers import Tracker
+from wsgcn.base.trackers import Tracker
+from wsgcn.captures.preprocessing import preprocess
+from wsgcn.running.params import Params
+from wsgcn.running.stage import run_stage
 
 REPORT = Path("metrics/preprocess.json")
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from wsgcn.params import Params
+from wsgcn.base.trackers import Tracker
 from wsgcn.rendering.pictures import PicturePaths, make_pictures
-from wsgcn.stage import run_stage
-from wsgcn.trackers import Tracker
+from wsgcn.running.params import Params
+from wsgcn.running.stage import run_stage
 
 PATHS = PicturePaths(
     predictions=Path("data/predictions.h5"),

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from wsgcn.params import Params
-from wsgcn.stage import run_stage
-from wsgcn.trackers import Tracker
-from wsgcn.training import warm_up
+from wsgcn.base.trackers import Tracker
+from wsgcn.running.params import Params
+from wsgcn.running.stage import run_stage
+from wsgcn.training.stages import warm_up
 
 CHECKPOINT, CURVES = Path("models/warmup.pt"), Path("metrics/warmup.csv")
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from wsgcn.params import Params
-from wsgcn.stage import run_stage
-from wsgcn.trackers import Tracker
-from wsgcn.training import train_weakly
+from wsgcn.base.trackers import Tracker
+from wsgcn.running.params import Params
+from wsgcn.running.stage import run_stage
+from wsgcn.training.stages import train_weakly
 
 CHECKPOINT, CURVES = Path("models/weak.pt"), Path("metrics/weak.csv")
 

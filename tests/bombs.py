@@ -11,7 +11,7 @@ from tests.tiny import ROOT
 
 _CHILD = """
 import resource, sys
-from wsgcn.errors import InputError
+from wsgcn.base.errors import InputError
 {imports}
 mapped = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (mapped + {mebibytes} * 2**20,) * 2)

@@ -3,9 +3,9 @@
 import numpy as np
 
 from tests.tiny import tiny_positions_m
-from wsgcn.camera import project
-from wsgcn.readers.joint_orders import JOINT_ORDERS
-from wsgcn.skeleton import H36M17
+from wsgcn.detections.joint_orders import JOINT_ORDERS
+from wsgcn.pose.camera import project
+from wsgcn.pose.skeleton import H36M17
 
 SIZE = (1000, 1000)
 INTRINSICS = np.array([1145.0, 1145.0, 500.0, 500.0, 0, 0, 0, 0, 0])

@@ -8,8 +8,8 @@ from benchmarks import __main__ as command
 from benchmarks.capture import prepared
 from benchmarks.processes import in_fresh_process, memory_gb
 from benchmarks.report import BEGIN, END, Measurement, median_seconds, rewrite, table
-from wsgcn.errors import InputError
-from wsgcn.store import Detections, Poses
+from wsgcn.base.errors import InputError
+from wsgcn.pose.store import Detections, Poses
 
 PAGE = f"# Speed\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter\n"
 

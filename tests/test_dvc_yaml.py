@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from tests.import_graph import ROOT, imported_files
-from wsgcn.params import STAGE_PARAMS
+from wsgcn.running.params import STAGE_PARAMS
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 
@@ -62,5 +62,5 @@ def test_a_stage_file_is_a_short_recipe(stage):
 
 def test_editing_the_metrics_does_not_retrain():
     for stage in ("warmup", "weak"):
-        assert "wsgcn/metrics.py" not in STAGES[stage]["deps"]
-        assert "wsgcn/evaluation.py" not in STAGES[stage]["deps"]
+        assert "wsgcn/evaluation/metrics.py" not in STAGES[stage]["deps"]
+        assert "wsgcn/evaluation/evaluate.py" not in STAGES[stage]["deps"]

@@ -9,49 +9,49 @@ from tests.import_graph import ROOT, direct_imports, module_file
 
 # A module may import its own floor and those below. A package stands for its modules.
 FLOORS = {
-    "wsgcn.errors": 0,
-    "wsgcn.foreign": 0,
-    "wsgcn.files": 0,
-    "wsgcn.limits": 0,
-    "wsgcn.skeleton": 0,
-    "wsgcn.camera": 0,
-    "wsgcn.params": 0,
-    "wsgcn.human36m": 0,
-    "wsgcn.human36m_cameras": 0,
-    "wsgcn.progress": 0,
-    "wsgcn.hdf5": 0,
-    "wsgcn.trackers": 0,
-    "wsgcn.store": 1,
+    "wsgcn.base.errors": 0,
+    "wsgcn.base.foreign": 0,
+    "wsgcn.base.files": 0,
+    "wsgcn.base.limits": 0,
+    "wsgcn.pose.skeleton": 0,
+    "wsgcn.pose.camera": 0,
+    "wsgcn.running.params": 0,
+    "wsgcn.captures.human36m.names": 0,
+    "wsgcn.captures.human36m.cameras": 0,
+    "wsgcn.base.progress": 0,
+    "wsgcn.base.hdf5": 0,
+    "wsgcn.base.trackers": 0,
+    "wsgcn.pose.store": 1,
     "wsgcn.readers": 1,
-    "wsgcn.synthetic": 1,
-    "wsgcn.lifted": 1,
-    "wsgcn.gaps": 1,
-    "wsgcn.intrinsics": 1,
-    "wsgcn.writers": 2,
+    "wsgcn.captures.synthetic": 1,
+    "wsgcn.lifting.lifted": 1,
+    "wsgcn.lifting.gaps": 1,
+    "wsgcn.lifting.intrinsics": 1,
+    "wsgcn.lifting.writers": 2,
     "wsgcn.model": 2,
-    "wsgcn.losses": 2,
-    "wsgcn.metrics": 2,
-    "wsgcn.dataset": 2,
-    "wsgcn.checkpoint": 2,
-    "wsgcn.runtime": 2,
-    "wsgcn.published": 2,
-    "wsgcn.checkpoint_info": 2,
-    "wsgcn.preprocessing": 3,
-    "wsgcn.export": 3,
-    "wsgcn.model_card": 3,
+    "wsgcn.training.losses": 2,
+    "wsgcn.evaluation.metrics": 2,
+    "wsgcn.training.sets": 2,
+    "wsgcn.model.checkpoint": 2,
+    "wsgcn.model.runtime": 2,
+    "wsgcn.evaluation.published": 2,
+    "wsgcn.release.checkpoint_info": 2,
+    "wsgcn.captures.preprocessing": 3,
+    "wsgcn.release.export": 3,
+    "wsgcn.release.model_card": 3,
     "wsgcn.rendering": 3,
-    "wsgcn.viewer": 3,
+    "wsgcn.rendering.viewer": 3,
     "wsgcn.cli": 4,
-    "wsgcn.detection_import": 3,
-    "wsgcn.step": 3,
-    "wsgcn.training": 3,
-    "wsgcn.evaluation": 3,
-    "wsgcn.provenance": 3,
-    "wsgcn.tracking": 3,
-    "wsgcn.lifting": 4,
-    "wsgcn.batch_lifting": 4,
-    "wsgcn.ray_lifting": 4,
-    "wsgcn.stage": 4,
+    "wsgcn.detections.importing": 3,
+    "wsgcn.training.step": 3,
+    "wsgcn.training.stages": 3,
+    "wsgcn.evaluation.evaluate": 3,
+    "wsgcn.running.provenance": 3,
+    "wsgcn.running.tracking": 3,
+    "wsgcn.lifting.lifter": 4,
+    "wsgcn.lifting.batch_lifting": 4,
+    "wsgcn.lifting.ray_lifting": 4,
+    "wsgcn.running.stage": 4,
     "wsgcn.ablations": 4,
     "stages": 5,
 }
@@ -92,7 +92,7 @@ def test_only_tracking_imports_mlflow():
         for file in (ROOT / "wsgcn").rglob("*.py")
         if re.search(r"^\s*(from|import) mlflow", file.read_text(encoding="utf-8"), re.MULTILINE)
     }
-    assert importers == {"wsgcn/tracking.py"}
+    assert importers == {"wsgcn/running/tracking.py"}
 
 
 def test_only_params_reads_params_yaml():
@@ -102,7 +102,7 @@ def test_only_params_reads_params_yaml():
         for file in (ROOT / folder).rglob("*.py")
         if re.search(r"""(open|read_text|Path)\(["']params\.yaml""", file.read_text(encoding="utf-8"))
     }
-    assert readers <= {"wsgcn/params.py"}
+    assert readers <= {"wsgcn/running/params.py"}
 
 
 def test_only_hdf5_opens_hdf5():
@@ -112,7 +112,7 @@ def test_only_hdf5_opens_hdf5():
         for file in (ROOT / folder).rglob("*.py")
         if re.search(r"h5py\.File\(|h5f\.open|from h5py import", file.read_text(encoding="utf-8"))
     }
-    assert openers == {"wsgcn/hdf5.py"}
+    assert openers == {"wsgcn/base/hdf5.py"}
 
 
 def test_no_committed_file_names_a_machine():

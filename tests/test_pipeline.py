@@ -80,7 +80,7 @@ def test_mlflow_has_one_run_a_stage_with_its_provenance(project):
     import textwrap
 
     runs = json.loads(call(project, sys.executable, "-c", textwrap.dedent(code)).stdout)
-    stages = {tags["wsgcn.stage"] for tags, *_ in runs}
+    stages = {tags["wsgcn.running.stage"] for tags, *_ in runs}
     assert stages == {"demo", "preprocess", "detections", "warmup", "weak", "evaluate", "visualize"}
     lock = yaml.safe_load((project / "dvc.lock").read_text())
     made = {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
@@ -88,7 +88,7 @@ def test_mlflow_has_one_run_a_stage_with_its_provenance(project):
         assert status == "FINISHED"
         assert params > 30
         assert tags["git.commit"]
-        if tags["wsgcn.stage"] == "evaluate":
+        if tags["wsgcn.running.stage"] == "evaluate":
             assert tags["input.models/weak.pt"] == made["models/weak.pt"]
             assert metrics["mpjpe_mm.action_mean"] == evaluation(project)["mpjpe_mm"]["action_mean"]
 

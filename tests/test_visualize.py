@@ -11,9 +11,9 @@ from PIL import Image
 from stages import visualize
 from tests.rendering.capture import write_predictions
 from tests.tiny import ROOT
-from wsgcn.errors import InputError
+from wsgcn.base.errors import InputError
+from wsgcn.base.trackers import RecordingTracker
 from wsgcn.rendering.pictures import PicturePaths, make_pictures, read_curves
-from wsgcn.trackers import RecordingTracker
 
 WARMUP = "epoch,step,supervised,total,learning_rate,seconds,validation_mpjpe_mm\n1,10,0.1,0.1,0.001,2,\n"
 WEAK = (

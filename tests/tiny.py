@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from wsgcn.camera import project, world_to_camera
-from wsgcn.human36m_cameras import human36m_cameras
-from wsgcn.params import Params, parse_params
-from wsgcn.skeleton import H36M17
-from wsgcn.store import Sequence2D, create_detections, create_poses
+from wsgcn.captures.human36m.cameras import human36m_cameras
+from wsgcn.pose.camera import project, world_to_camera
+from wsgcn.pose.skeleton import H36M17
+from wsgcn.pose.store import Sequence2D, create_detections, create_poses
+from wsgcn.running.params import Params, parse_params
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 
 from tests.tiny import tiny_params
-from wsgcn.checkpoint import Checkpoint, Chosen
+from wsgcn.model.checkpoint import Checkpoint, Chosen
 from wsgcn.model.network import build_network
-from wsgcn.skeleton import SKELETONS
+from wsgcn.pose.skeleton import SKELETONS
 
 
 def write_tiny_checkpoint(path: Path, **changes: Any) -> Checkpoint:

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wsgcn import published
-from wsgcn.errors import InputError
-from wsgcn.files import write_atomically
-from wsgcn.params import Params, read_params
+from wsgcn.base.errors import InputError
+from wsgcn.base.files import write_atomically
+from wsgcn.evaluation import published
+from wsgcn.running.params import Params, read_params
 
 TABLE = Path("metrics/ablations.md")
 

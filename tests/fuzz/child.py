@@ -32,7 +32,7 @@ import h5py
 import numpy as np
 
 from tests.fuzz.mutations import Draw, damaged
-from wsgcn.errors import InputError
+from wsgcn.base.errors import InputError
 
 ADDRESS_SPACE = 4 * 2**30  # bytes
 MEMORY = 512 * 2**20  # bytes more than before; no sound file here comes near

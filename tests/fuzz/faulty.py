@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 
 from tests.fuzz.target import Seed, Target
-from wsgcn.errors import InputError
+from wsgcn.base.errors import InputError
 
 _SOUND = bytes(range(128, 228))
 

@@ -715,7 +715,7 @@ _CDF_DEFLATED = _CDF + bytes.fromhex("cccc0001")
 
 
 def _damaged_cdf(draw: Draw, content: bytes) -> bytes:
-    """Version 3; see `wsgcn.readers.h36m.cdf_file` for the records of one that is deflated as a whole."""
+    """Version 3; see `wsgcn.captures.human36m.cdf_file` for the records of one that is deflated as a whole."""
     if content.startswith(_CDF_DEFLATED):
         size = int.from_bytes(content[8:16], "big")
         parameters = content[int.from_bytes(content[20:28], "big") :]

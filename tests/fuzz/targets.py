@@ -13,6 +13,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tests.test_intrinsics import MATRIX
+from tests.test_intrinsics import SIZE as PICTURE
+from tests.test_preprocessing import ROOT, body_mm, data_params, write_npz
+from tests.test_writers import clip
 
 from tests.fuzz.target import Seed, Target
 from tests.people import SIZE, triples
@@ -25,25 +29,21 @@ from tests.readers import test_keypoints_coco as coco
 from tests.readers import test_keypoints_mmpose as mmpose
 from tests.readers import test_keypoints_openpose as openpose
 from tests.rendering.capture import write_predictions
-from tests.test_intrinsics import MATRIX
-from tests.test_intrinsics import SIZE as PICTURE
-from tests.test_preprocessing import ROOT, body_mm, data_params, write_npz
-from tests.test_writers import clip
 from tests.tiny import write_tiny_capture
 from tests.tiny_checkpoint import write_tiny_checkpoint
-from wsgcn.batch_lifting import lift_file
-from wsgcn.checkpoint_info import describe
-from wsgcn.detection_import import import_detections
-from wsgcn.intrinsics import intrinsics_px
-from wsgcn.lifting import Lifter
-from wsgcn.params import Detections as DetectionsParams
-from wsgcn.params import read_params
-from wsgcn.preprocessing import preprocess
-from wsgcn.readers.keypoints.formats import open_keypoints
+from wsgcn.captures.preprocessing import preprocess
+from wsgcn.detections.importing import import_detections
+from wsgcn.lifting.batch_lifting import lift_file
+from wsgcn.lifting.intrinsics import intrinsics_px
+from wsgcn.lifting.keypoints.formats import open_keypoints
+from wsgcn.lifting.lifter import Lifter
+from wsgcn.lifting.writers.formats import write_lifted
+from wsgcn.pose.store import Detections, Poses, Predictions
+from wsgcn.release.checkpoint_info import describe
 from wsgcn.rendering.sources import read_sequences
-from wsgcn.store import Detections, Poses, Predictions
-from wsgcn.viewer import within, write_viewer
-from wsgcn.writers.formats import write_lifted
+from wsgcn.rendering.viewer import within, write_viewer
+from wsgcn.running.params import Detections as DetectionsParams
+from wsgcn.running.params import read_params
 
 
 def _written(folder: Path, write: Callable[[Path], object], *names: str) -> Seed:

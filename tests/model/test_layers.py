@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsgcn.model.layers import GraphBlock, NonLocal, ResidualBlock, SemGraphConv
-from wsgcn.skeleton import H36M16, H36M17, Skeleton
+from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
 
 SKELETONS = pytest.mark.parametrize("skeleton", [H36M16, H36M17], ids=lambda skeleton: skeleton.name)
 CHANNELWISE = pytest.mark.parametrize("channelwise", [False, True], ids=["shared", "channelwise"])

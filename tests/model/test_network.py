@@ -21,8 +21,8 @@ from torch import Tensor, nn
 
 from wsgcn.model.layers import GraphBlock, NonLocal, ResidualBlock, SemGraphConv
 from wsgcn.model.network import LinearModel, SemGCN, build_network, count_parameters
-from wsgcn.params import Linear, Model
-from wsgcn.skeleton import H36M16, H36M17, Skeleton
+from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
+from wsgcn.running.params import Linear, Model
 
 PAPER = Model(
     name="semgcn",

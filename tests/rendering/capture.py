@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from tests.tiny import tiny_positions_m, write_tiny_capture
-from wsgcn.camera import world_to_camera
-from wsgcn.human36m_cameras import human36m_cameras
-from wsgcn.skeleton import H36M16, H36M17
-from wsgcn.store import create_predictions
+from wsgcn.captures.human36m.cameras import human36m_cameras
+from wsgcn.pose.camera import world_to_camera
+from wsgcn.pose.skeleton import H36M16, H36M17
+from wsgcn.pose.store import create_predictions
 
 
 def write_predictions(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsgcn.errors import InputError
+from wsgcn.base.errors import InputError
 from wsgcn.rendering.animation import clip_of, write_clip
 from wsgcn.rendering.painter import HEIGHT_PX, WIDTH_PX, ClipPainter
 from wsgcn.rendering.sources import read_sequences

@@ -4,12 +4,12 @@ import h5py
 import numpy as np
 import pytest
 
-from wsgcn.errors import InputError
-from wsgcn.lifted import Lifted
+from wsgcn.base.errors import InputError
+from wsgcn.lifting.lifted import Lifted
+from wsgcn.lifting.writers import h5, npz
+from wsgcn.pose.skeleton import H36M16
 from wsgcn.rendering.lifted_files import is_lifted
 from wsgcn.rendering.sources import read_sequences
-from wsgcn.skeleton import H36M16
-from wsgcn.writers import h5, npz
 
 MISSING = 3
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from wsgcn.pose.skeleton import H36M16
 from wsgcn.rendering import palette
 from wsgcn.rendering.painter import HEIGHT_PX, WIDTH_PX, ClipPainter
 from wsgcn.rendering.sequences import PoseSequence
 from wsgcn.rendering.sources import read_sequences
-from wsgcn.skeleton import H36M16
 
 INPUT, PREDICTION, TRUTH = range(3)  # the panels, from the left
 

@@ -3,10 +3,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from tests.tiny import _STANDING_M
+from wsgcn.pose.skeleton import H36M16, H36M17
 from wsgcn.rendering import palette
 from wsgcn.rendering.poses import OVERSAMPLING, canvas, draw_pose, draw_shadow
 from wsgcn.rendering.viewpoint import Viewpoint, Window
-from wsgcn.skeleton import H36M16, H36M17
 
 
 def rgb(colour):

@@ -3,10 +3,10 @@ import argparse
 import pytest
 from PIL import Image
 
+from wsgcn.base.errors import InputError
 from wsgcn.cli import render
-from wsgcn.errors import InputError
-from wsgcn.lifted import FORMAT
-from wsgcn.writers import h5
+from wsgcn.lifting.lifted import FORMAT
+from wsgcn.lifting.writers import h5
 
 
 def called(*arguments):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tests.tiny import tiny_positions_m
-from wsgcn.errors import InputError
+from wsgcn.base.errors import InputError
+from wsgcn.pose.skeleton import H36M16, H36M17
+from wsgcn.pose.store import Detections, Predictions, Sequence2D, create_detections
 from wsgcn.rendering.sequences import PoseSequence, predicted_sequence, skeleton_of
-from wsgcn.skeleton import H36M16, H36M17
-from wsgcn.store import Detections, Predictions, Sequence2D, create_detections
 
 KEY = ("S11", "Walking", "55011271")
 

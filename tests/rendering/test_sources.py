@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from tests.rendering.capture import write_predictions
-from wsgcn.errors import InputError
+from wsgcn.base.errors import InputError
 from wsgcn.rendering.sources import read_sequences
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from wsgcn.camera import world_to_camera
-from wsgcn.human36m_cameras import human36m_cameras
+from wsgcn.captures.human36m.cameras import human36m_cameras
+from wsgcn.pose.camera import world_to_camera
 from wsgcn.rendering.viewpoint import Viewpoint, Window, lift_to_floor, upright_from_camera
 
 CAMERAS = [camera for by_serial in human36m_cameras().values() for camera in by_serial.values()]

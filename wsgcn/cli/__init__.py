@@ -10,8 +10,8 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from wsgcn.base.errors import InputError
 from wsgcn.cli import export, info, lift, render, view
-from wsgcn.errors import InputError
 
 _EPILOG = """\
 examples:

@@ -46,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Export and say what was written.
 
     Raises:
-        InputError: see `wsgcn.export.export_onnx`.
+        InputError: see `wsgcn.release.export.export_onnx`.
     """
-    from wsgcn.export import export_onnx
+    from wsgcn.release.export import export_onnx
 
     export = export_onnx(arguments.checkpoint, arguments.output or arguments.checkpoint.with_suffix(".onnx"))
     size_mb = export.path.stat().st_size / 1e6

@@ -30,9 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print it.
 
     Raises:
-        InputError: see `wsgcn.checkpoint_info.describe`.
+        InputError: see `wsgcn.release.checkpoint_info.describe`.
     """
-    from wsgcn.checkpoint_info import describe
+    from wsgcn.release.checkpoint_info import describe
 
     print(describe(arguments.checkpoint))
     return 0

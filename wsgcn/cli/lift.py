@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from wsgcn.lifting import Lifter, Options
+    from wsgcn.lifting.lifter import Lifter, Options
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-# As in wsgcn.readers and wsgcn.writers, which are not imported for a help text; a test compares them.
+# As in wsgcn.readers and wsgcn.lifting.writers, which are not imported for a help text; a test compares them.
 FORMATS = (
     *("coco_annotations", "coco_results", "alphapose", "mmpose", "openpose", "blazepose", "videopose3d", "arrays"),
     "detections",
@@ -98,9 +98,9 @@ def run(arguments: argparse.Namespace) -> int:
     """List the people, or lift.
 
     Raises:
-        InputError: see `wsgcn.lifting.Lifter.lift`.
+        InputError: see `wsgcn.lifting.lifter.Lifter.lift`.
     """
-    from wsgcn.errors import InputError
+    from wsgcn.base.errors import InputError
 
     if arguments.list:
         return _list(arguments)
@@ -114,8 +114,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lift_clip(arguments: argparse.Namespace) -> int:
-    from wsgcn.readers.keypoints.formats import open_keypoints
-    from wsgcn.writers.formats import check_suffix, write_lifted
+    from wsgcn.lifting.keypoints.formats import open_keypoints
+    from wsgcn.lifting.writers.formats import check_suffix, write_lifted
 
     check_suffix(arguments.output)
     file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints)
@@ -136,7 +136,7 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
 
 def _is_for_batches(arguments: argparse.Namespace) -> bool:
     """Parquet always; detections.h5 where no person is named and the output can hold them all."""
-    from wsgcn.readers.keypoints.formats import HDF5, PARQUET, signature
+    from wsgcn.lifting.keypoints.formats import HDF5, PARQUET, signature
 
     if arguments.keypoints.is_dir():
         return False
@@ -147,7 +147,7 @@ def _is_for_batches(arguments: argparse.Namespace) -> bool:
 
 
 def _lift_batches(arguments: argparse.Namespace) -> int:
-    from wsgcn.batch_lifting import lift_file
+    from wsgcn.lifting.batch_lifting import lift_file
 
     summary = lift_file(
         _lifter(arguments),
@@ -164,8 +164,8 @@ def _lift_batches(arguments: argparse.Namespace) -> int:
 
 
 def _lift_folder(arguments: argparse.Namespace) -> int:
-    from wsgcn.lifting import DEFAULT_CHECKPOINT
-    from wsgcn.ray_lifting import Settings, lift_folder
+    from wsgcn.lifting.lifter import DEFAULT_CHECKPOINT
+    from wsgcn.lifting.ray_lifting import Settings, lift_folder
 
     settings = Settings(
         checkpoint=(arguments.checkpoint or DEFAULT_CHECKPOINT).absolute(),
@@ -181,7 +181,7 @@ def _lift_folder(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from wsgcn.readers.keypoints.formats import open_keypoints
+    from wsgcn.lifting.keypoints.formats import open_keypoints
 
     file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints)
     print(f"{file.origin}: {file.format}, joints {file.order.name}, {len(file.people)} people")
@@ -191,13 +191,13 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _lifter(arguments: argparse.Namespace) -> "Lifter":
-    from wsgcn.lifting import DEFAULT_CHECKPOINT, Lifter
+    from wsgcn.lifting.lifter import DEFAULT_CHECKPOINT, Lifter
 
     return Lifter.load(arguments.checkpoint or DEFAULT_CHECKPOINT)
 
 
 def _options(arguments: argparse.Namespace) -> "Options":
-    from wsgcn.lifting import Options
+    from wsgcn.lifting.lifter import Options
 
     return Options(
         max_gap=arguments.max_gap, min_score=arguments.min_score, smooth=arguments.smooth, flip=arguments.flip

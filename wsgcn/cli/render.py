@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: the file is missing, is not one of poses, or has not what was asked for; see `write_clip`.
     """
-    from wsgcn.errors import InputError
+    from wsgcn.base.errors import InputError
     from wsgcn.rendering.animation import write_clip
     from wsgcn.rendering.sources import read_sequences
 

@@ -50,9 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: the file is missing, is not one of poses, or has not what was asked for.
     """
-    from wsgcn.errors import InputError
+    from wsgcn.base.errors import InputError
     from wsgcn.rendering.sources import read_sequences
-    from wsgcn.viewer import within, write_viewer
+    from wsgcn.rendering.viewer import within, write_viewer
 
     if arguments.output.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"{arguments.output}: has the suffix '{arguments.output.suffix}'; expected .html.")

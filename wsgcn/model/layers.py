@@ -1,7 +1,7 @@
 """The layers of SemGCN (Zhao et al. 2019, "Semantic Graph Convolutional Networks for 3D Human Pose Regression").
 
 Activations are (B, J, C), contiguous. tests/model holds the literal form of each formula; the forms here are the same
-functions with fewer products and passes over memory. `wsgcn.model.fused` takes their parameters and their batch norms'
+functions with fewer products and passes over memory. `wsgcn.model.cpu.fused` takes their parameters and their batch norms'
 running statistics to train on the CPU in float32.
 """
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wsgcn.skeleton import Skeleton
+from wsgcn.pose.skeleton import Skeleton
 
 
 class SemGraphConv(nn.Module):

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wsgcn import params
 from wsgcn.model.layers import GraphBlock, NonLocal, ResidualBlock, SemGraphConv
-from wsgcn.skeleton import Skeleton
+from wsgcn.pose.skeleton import Skeleton
+from wsgcn.running import params
 
 
 class SemGCN(nn.Module):
@@ -39,20 +39,20 @@ class SemGCN(nn.Module):
     def forward(self, keypoints_BJ2: Tensor) -> Tensor:
         keypoints_BJ2 = keypoints_BJ2.contiguous()
         if self.training and self._has_fused_form and may_fuse(keypoints_BJ2, next(self.parameters())):
-            from wsgcn.model import fused
+            from wsgcn.model.cpu import fused
 
             return fused.forward(self.layers, keypoints_BJ2)
         return self.layers(keypoints_BJ2)
 
 
 def may_fuse(*tensors: Tensor) -> bool:
-    """Whether `wsgcn.model.fused` can train with these tensors here."""
+    """Whether `wsgcn.model.cpu.fused` can train with these tensors here."""
     if not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
         return False
     if any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in tensors):
         return False
     # Here and above it is imported where it runs: numba takes a third of a second to load, and only training needs it.
-    from wsgcn.model.blas import IS_AVAILABLE
+    from wsgcn.model.cpu.blas import IS_AVAILABLE
 
     return IS_AVAILABLE
 

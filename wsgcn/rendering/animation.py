@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from wsgcn.errors import InputError
-from wsgcn.files import atomic_path
-from wsgcn.progress import track
+from wsgcn.base.errors import InputError
+from wsgcn.base.files import atomic_path
+from wsgcn.base.progress import track
 from wsgcn.rendering import palette
 from wsgcn.rendering.painter import HEIGHT_PX, WIDTH_PX, ClipPainter
 from wsgcn.rendering.sequences import PoseSequence

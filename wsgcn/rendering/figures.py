@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FormatStrFormatter, MaxNLocator, PercentFormatter
 
-from wsgcn.files import atomic_path
+from wsgcn.base.files import atomic_path
 from wsgcn.rendering import palette
 
 Curves = Mapping[str, np.ndarray]  # columns of metrics/<stage>.csv by name, NaN where a cell is empty

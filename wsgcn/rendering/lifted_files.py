@@ -1,4 +1,4 @@
-"""Sequences out of what `wsgcn lift` writes: .npz or .h5, see `wsgcn.writers`.
+"""Sequences out of what `wsgcn lift` writes: .npz or .h5, see `wsgcn.lifting.writers`.
 
 Their poses are in camera axes and nothing says how the camera was held: it is taken for level.
 """
@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from wsgcn.errors import InputError
-from wsgcn.hdf5 import ForeignHdf5
-from wsgcn.lifted import FORMAT, Lifted
+from wsgcn.base.errors import InputError
+from wsgcn.base.hdf5 import ForeignHdf5
+from wsgcn.lifting.lifted import FORMAT, Lifted
+from wsgcn.lifting.writers.formats import read_lifted
 from wsgcn.rendering.sequences import PoseSequence
 from wsgcn.rendering.viewpoint import lift_to_floor, upright_from_camera
-from wsgcn.writers.formats import read_lifted
 
 _FPS_IF_UNKNOWN = 25.0
 

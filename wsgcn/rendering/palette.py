@@ -9,7 +9,7 @@ from PIL import ImageFont
 LEFT = "#1f6fd0"
 RIGHT = "#e4572e"
 MIDDLE = "#3d4450"
-SIDES = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}  # by wsgcn.skeleton's names of the sides
+SIDES = {"left": LEFT, "right": RIGHT, "middle": MIDDLE}  # by wsgcn.pose.skeleton's names of the sides
 
 TRUTH = "#a9b0ba"  # the truth where it stands behind a prediction
 PAGE = "#ffffff"

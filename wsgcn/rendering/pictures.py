@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from wsgcn import metrics
-from wsgcn.errors import InputError
-from wsgcn.progress import track
+from wsgcn.base.errors import InputError
+from wsgcn.base.progress import track
+from wsgcn.evaluation import metrics
+from wsgcn.pose.store import Detections, Predictions
 from wsgcn.rendering.animation import write_clip
 from wsgcn.rendering.figures import Curves, plot_actions, plot_errors, plot_losses
 from wsgcn.rendering.sequences import predicted_sequence
 from wsgcn.rendering.sheet import SequenceKey, choose_poses, write_sheet
-from wsgcn.store import Detections, Predictions
 
 # The four that the published README shows.
 CLIP_SUBJECT = "S11"

@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
+from wsgcn.pose.skeleton import Skeleton
 from wsgcn.rendering import palette
 from wsgcn.rendering.viewpoint import Viewpoint, Window
-from wsgcn.skeleton import Skeleton
 
 # Drawn this many times larger and then reduced, since Pillow's lines have hard edges.
 OVERSAMPLING = 3

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from wsgcn import metrics
-from wsgcn.errors import InputError
-from wsgcn.human36m import FPS
+from wsgcn.base.errors import InputError
+from wsgcn.captures.human36m.names import FPS
+from wsgcn.evaluation import metrics
+from wsgcn.pose.skeleton import H36M17, SKELETONS, Skeleton
+from wsgcn.pose.store import Detections, Predictions
 from wsgcn.rendering.viewpoint import lift_to_floor, upright_from_camera
-from wsgcn.skeleton import H36M17, SKELETONS, Skeleton
-from wsgcn.store import Detections, Predictions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from wsgcn.files import atomic_path
-from wsgcn.human36m import action_of
+from wsgcn.base.files import atomic_path
+from wsgcn.captures.human36m.names import action_of
 from wsgcn.rendering import palette
 from wsgcn.rendering.labels import draw_legend, shortened
 from wsgcn.rendering.poses import OVERSAMPLING, canvas, draw_floor, draw_pose, draw_shadow

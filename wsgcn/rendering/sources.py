@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from wsgcn.errors import InputError
+from wsgcn.base.errors import InputError
+from wsgcn.pose.store import Detections, Predictions
 from wsgcn.rendering.lifted_files import is_lifted, lifted_sequences
 from wsgcn.rendering.sequences import PoseSequence, predicted_sequence
-from wsgcn.store import Detections, Predictions
 
 
 def read_sequences(

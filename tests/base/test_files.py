@@ -1,0 +1,188 @@
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from wsgcn.base.errors import InputError
+from wsgcn.base.files import atomic_path, write_atomically
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# A limit on the size of files stands in for a full disk: the write that crosses it fails in the same place. SIGXFSZ
+# would end the process before the write could fail.
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+from wsgcn.base.errors import InputError
+from wsgcn.base.files import atomic_path, write_atomically
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    {write}
+except InputError as error:
+    print(error)
+    sys.exit(1)
+"""
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def run_limited(write: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", LIMITED.format(write=write)]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("content", ["für\n", b"\x00\xff" * 1000, "", b""])
+def test_what_is_written_is_read(content: str | bytes, tmp_path: Path) -> None:
+    path = tmp_path / "new folder" / "deeper" / "file.json"
+    write_atomically(path, content)
+    assert path.read_bytes() == (content.encode("utf-8") if isinstance(content, str) else content)
+    assert names_in(path.parent) == ["file.json"]
+
+
+def test_a_path_may_be_a_string(tmp_path: Path) -> None:
+    write_atomically(str(tmp_path / "file"), "new")
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "new"
+
+
+def test_a_new_file_is_readable_by_everyone(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "file.json", "{}")
+    assert (tmp_path / "file.json").stat().st_mode & 0o777 == 0o644
+
+
+def test_the_temporary_file_lies_beside_the_target_and_keeps_its_suffix(tmp_path: Path) -> None:
+    target = tmp_path / "poses.h5"
+    with atomic_path(target) as temporary:
+        assert temporary != target
+        assert temporary.parent == target.parent
+        assert temporary.suffix == ".h5"
+        assert temporary.name.startswith(".")
+
+
+def test_until_the_block_ends_a_reader_sees_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(b"half of the n")
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"half of the n"
+
+
+def test_until_the_block_ends_a_new_file_does_not_exist(tmp_path: Path) -> None:
+    path = tmp_path / "file.bin"
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(b"half")
+        assert not path.exists()
+    assert path.exists()
+
+
+def test_a_reader_at_the_same_time_never_sees_a_part(tmp_path: Path) -> None:
+    path = tmp_path / "file.bin"
+    contents = {bytes([letter]) * 300_000 for letter in b"ab"}
+    write_atomically(path, min(contents))
+    seen: set[bytes] = set()
+    done = threading.Event()
+
+    def read_on() -> None:
+        while not done.is_set():
+            seen.add(path.read_bytes())
+
+    reader = threading.Thread(target=read_on)
+    reader.start()
+    try:
+        for _ in range(10):
+            for content in sorted(contents):
+                write_atomically(path, content)
+    finally:
+        done.set()
+        reader.join()
+    assert seen <= contents
+    assert seen
+
+
+def write_half_and_raise(path: Path, error: type[BaseException]) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(b"half of the n")
+        raise error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError, SystemExit])
+@pytest.mark.parametrize("existed", [True, False])
+def test_an_exception_leaves_the_old_file_and_no_temporary(
+    error: type[BaseException], existed: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.bin"
+    if existed:
+        path.write_bytes(b"old")
+    with pytest.raises(error):
+        write_half_and_raise(path, error)
+    assert names_in(tmp_path) == (["file.bin"] if existed else [])
+    assert not existed or path.read_bytes() == b"old"
+
+
+def test_an_input_error_of_the_block_passes_unchanged(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"^h36m\.zip: is truncated\.$"), atomic_path(tmp_path / "poses.h5"):
+        raise InputError("h36m.zip: is truncated.")
+    assert names_in(tmp_path) == []
+
+
+def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+    write = "with atomic_path('file.bin') as temporary: temporary.write_bytes(b'half'); import os; os._exit(9)"
+    assert run_limited(write, tmp_path).returncode == 9
+    assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param("write_atomically('out/file.bin', b'x' * 1_000_000)", id="bytes"),
+        pytest.param("write_atomically('out/file.bin', 'x' * 1_000_000)", id="text"),
+        pytest.param(
+            "with atomic_path('out/file.bin') as t, t.open('wb') as f: [f.write(b'x' * 1000) for _ in range(1000)]",
+            id="in pieces",
+        ),
+    ],
+)
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_full_disk_is_one_sentence_and_leaves_the_old_file(write: str, existed: bool, tmp_path: Path) -> None:
+    path = tmp_path / "out" / "file.bin"
+    path.parent.mkdir()
+    if existed:
+        path.write_bytes(b"old")
+    result = run_limited(write, tmp_path)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert result.stdout.count("\n") == 1
+    assert result.stdout.startswith("out/file.bin: could not be written (File too large)")
+    assert names_in(path.parent) == (["file.bin"] if existed else [])
+    assert not existed or path.read_bytes() == b"old"
+
+
+def test_a_file_that_fits_is_written_under_the_same_limit(tmp_path: Path) -> None:
+    result = run_limited("write_atomically('file.bin', b'x' * 100_000)", tmp_path)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (tmp_path / "file.bin").stat().st_size == 100_000
+
+
+def test_a_file_in_the_folders_place_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"a file")
+    with pytest.raises(InputError, match=r"data/poses\.h5: could not be written \(") as caught:
+        write_atomically(tmp_path / "data" / "poses.h5", b"new")
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "data").read_bytes() == b"a file"
+
+
+def test_a_folder_in_the_files_place_is_one_sentence_and_stays(tmp_path: Path) -> None:
+    (tmp_path / "poses.h5").mkdir()
+    with pytest.raises(InputError, match=r"poses\.h5: could not be written \(") as caught:
+        write_atomically(tmp_path / "poses.h5", b"new")
+    assert "\n" not in str(caught.value)
+    assert names_in(tmp_path) == ["poses.h5"]

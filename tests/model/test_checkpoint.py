@@ -1,0 +1,177 @@
+import io
+import pickle
+import resource
+import subprocess
+import sys
+import textwrap
+import zipfile
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tests.tiny import ROOT, tiny_params
+from wsgcn.base.errors import InputError
+from wsgcn.model.checkpoint import Checkpoint, Chosen, load_checkpoint
+from wsgcn.model.network import build_network
+from wsgcn.pose.skeleton import H36M16, H36M17
+from wsgcn.training.stages import Trainer
+
+
+@pytest.fixture
+def checkpoint():
+    params = tiny_params()
+    network = build_network(H36M16, params.model, seed=3)
+    trainer = Trainer.start(network, params.training, seed=0)
+    network(torch.randn(4, 16, 2, generator=torch.Generator().manual_seed(0))).square().mean().backward()
+    trainer.optimiser.step()
+    return Checkpoint(
+        model=params.model,
+        skeleton=H36M16,
+        source="gt",
+        params=params.used_by("warmup"),
+        weights=network.state_dict(),
+        optimiser=trainer.optimiser.state_dict(),
+        epoch=2,
+        step=17,
+        chosen=Chosen(epoch=2, by="last", validation_mpjpe_mm=None),
+        chosen_weights=network.state_dict(),
+    )
+
+
+def resaved(path, change):
+    """Change the tree of a saved checkpoint."""
+    tree = torch.load(path, weights_only=True)
+    change(tree)
+    torch.save(tree, path)
+
+
+def test_everything_comes_back(checkpoint, tmp_path):
+    path = tmp_path / "weak.pt"
+    checkpoint.save(path)
+    loaded = load_checkpoint(path)
+    for field in ("model", "skeleton", "source", "params", "epoch", "step", "chosen"):
+        assert getattr(loaded, field) == getattr(checkpoint, field), field
+    for name, weight in checkpoint.weights.items():
+        assert torch.equal(loaded.weights[name], weight)
+    keypoints = torch.randn(5, 16, 2)
+    network = build_network(H36M16, checkpoint.model)
+    network.load_state_dict(checkpoint.weights)
+    assert torch.equal(loaded.network()(keypoints), network.eval()(keypoints))
+    state = loaded.optimiser["state"][0]
+    assert torch.equal(state["exp_avg"], checkpoint.optimiser["state"][0]["exp_avg"])
+
+
+def test_the_same_state_gives_the_same_bytes_under_any_name(checkpoint, tmp_path):
+    checkpoint.save(tmp_path / "a.pt")
+    checkpoint.save(tmp_path / "another.pt")
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "another.pt").read_bytes()
+
+
+class Malicious:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return (open, (self.marker, "w"))
+
+
+def test_a_checkpoint_that_would_run_code_is_refused_and_runs_none(tmp_path):
+    marker = tmp_path / "executed"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({"format": Malicious(str(marker))}, protocol=2))
+        archive.writestr("archive/version", "3\n")
+    path = tmp_path / "weak.pt"
+    path.write_bytes(buffer.getvalue())
+    with pytest.raises(InputError, match=r"weak\.pt: .*could run code"):
+        load_checkpoint(path)
+    path.write_bytes(pickle.dumps({"format": Malicious(str(marker))}, protocol=2))
+    with pytest.raises(InputError, match=r"weak\.pt"):
+        load_checkpoint(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("size", [0, 10, 5000, -100])
+def test_a_truncated_checkpoint_is_one_sentence(checkpoint, tmp_path, size):
+    path = tmp_path / "weak.pt"
+    checkpoint.save(path)
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(InputError, match=r"weak\.pt: ") as error:
+        load_checkpoint(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_checkpoint_is_one_sentence(tmp_path):
+    with pytest.raises(InputError, match=r"weak\.pt: not found"):
+        load_checkpoint(tmp_path / "weak.pt")
+
+
+def test_another_files_content_is_refused(tmp_path):
+    path = tmp_path / "weak.pt"
+    torch.save({"state_dict": {}}, path)
+    with pytest.raises(InputError, match="not a checkpoint of this project"):
+        load_checkpoint(path)
+
+
+def test_weights_load_strictly(checkpoint, tmp_path):
+    path = tmp_path / "weak.pt"
+    name = next(iter(checkpoint.weights))
+
+    checkpoint.save(path)
+    resaved(path, lambda tree: tree["weights"].pop(name))
+    with pytest.raises(InputError, match=f"lacks the weights {name}"):
+        load_checkpoint(path)
+
+    checkpoint.save(path)
+    resaved(path, lambda tree: tree["chosen_weights"].update(stray=torch.zeros(1)))
+    with pytest.raises(InputError, match="unknown weights stray"):
+        load_checkpoint(path)
+
+    checkpoint.save(path)
+    resaved(path, lambda tree: tree["weights"].update({name: torch.zeros(2, 3)}))
+    with pytest.raises(InputError, match=r"has shape \(2, 3\)"):
+        load_checkpoint(path)
+
+
+def test_a_misfit_names_what_was_found_and_expected(checkpoint):
+    checkpoint.check_fits("weak.pt", H36M16, "gt", checkpoint.model)
+    with pytest.raises(InputError, match=r"h36m16 with 16 joints, but data\.skeleton is h36m17 with 17"):
+        checkpoint.check_fits("weak.pt", H36M17, "gt")
+    with pytest.raises(InputError, match="trained with gt 2D, but the detections are cpn"):
+        checkpoint.check_fits("weak.pt", H36M16, "cpn")
+    with pytest.raises(InputError, match="another network"):
+        checkpoint.check_fits("weak.pt", H36M16, "gt", checkpoint.model.model_copy(update={"blocks": 2}))
+
+
+def test_joints_in_another_order_are_refused(checkpoint, tmp_path):
+    path = tmp_path / "weak.pt"
+    replace(checkpoint).save(path)
+    resaved(path, lambda tree: tree["joints"].reverse())
+    with pytest.raises(InputError, match="has the joints"):
+        load_checkpoint(path)
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_whole(checkpoint, tmp_path):
+    path = tmp_path / "weak.pt"
+    checkpoint.save(path)
+    before = path.read_bytes()
+    code = f"""
+        import resource, signal
+        from wsgcn.model.checkpoint import load_checkpoint
+        from wsgcn.base.errors import InputError
+        checkpoint = load_checkpoint({str(path)!r})
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))  # no file may grow beyond this
+        try:
+            checkpoint.save({str(path)!r})
+        except InputError as error:
+            print(error)
+    """
+    assert hasattr(resource, "RLIMIT_FSIZE")
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "weak.pt: could not be written" in result.stdout
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["weak.pt"]

@@ -1,0 +1,109 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+STAGE = """
+import os, signal, sys
+from wsgcn.base.errors import InputError
+from wsgcn.running.stage import run_stage
+
+def main(params, tracker):
+    print("seed", params.seed, type(tracker).__name__, "mlflow" in sys.modules)
+    {work}
+
+run_stage(main, "warmup", tracked={tracked})
+print("after")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where a stage runs: a params.yaml without tracking."""
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    assert "mlflow: true" in text
+    (tmp_path / "params.yaml").write_text(text.replace("mlflow: true", "mlflow: false"), encoding="utf-8")
+    return tmp_path
+
+
+def run(folder: Path, work: str = "pass", tracked: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "WSGCN_"))}
+    environment |= {"PYTHONPATH": str(ROOT), "DVC_ROOT": str(folder), **variables}
+    command = [sys.executable, "-c", STAGE.format(work=work, tracked=tracked)]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+
+def set_value(folder: Path, line: str, changed: str) -> None:
+    path = folder / "params.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert line in text
+    path.write_text(text.replace(line, changed), encoding="utf-8")
+
+
+def test_a_stage_gets_its_parameters_and_a_tracker(folder: Path) -> None:
+    set_value(folder, "seed: 0", "seed: 7")
+    result = run(folder)
+    assert result.stdout == "seed 7 NullTracker False\nafter\n"
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_an_untracked_stage_never_imports_mlflow(folder: Path) -> None:
+    set_value(folder, "mlflow: false", "mlflow: true")
+    result = run(folder, tracked=False)
+    assert result.stdout == "seed 0 NullTracker False\nafter\n"
+    assert [path.name for path in folder.iterdir()] == ["params.yaml"]
+
+
+def test_a_wrong_parameter_is_one_sentence_before_any_work(folder: Path) -> None:
+    set_value(folder, "stride: 5", "stride: 0")
+    result = run(folder)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("warmup: params.yaml: data.stride: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_missing_parameters_are_one_sentence(tmp_path: Path) -> None:
+    result = run(tmp_path)
+    assert result.returncode == 1
+    assert result.stderr == "warmup: params.yaml: not found; run from the project's root.\n"
+
+
+def test_bad_input_is_one_sentence_without_a_traceback(folder: Path) -> None:
+    result = run(folder, work="raise InputError('raw.zip: is truncated.')")
+    assert (result.returncode, result.stderr) == (1, "warmup: raw.zip: is truncated.\n")
+    assert "after" not in result.stdout
+
+
+def test_bad_input_has_its_traceback_when_debugging(folder: Path) -> None:
+    result = run(folder, work="raise InputError('raw.zip: is truncated.')", WSGCN_DEBUG="1")
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+    assert result.stderr.endswith("InputError: raw.zip: is truncated.\n")
+
+
+def test_an_interruption_is_one_line_and_status_130(folder: Path) -> None:
+    # A shell's job in the background, which these tests may be, has it ignored.
+    heeded = "signal.signal(signal.SIGINT, signal.default_int_handler)"
+    result = run(folder, work=f"{heeded}; os.kill(os.getpid(), signal.SIGINT)")
+    assert (result.returncode, result.stderr) == (130, "warmup: interrupted.\n")
+
+
+def test_our_own_slip_has_its_traceback(folder: Path) -> None:
+    result = run(folder, work="params.no_such_key")
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr
+    assert "AttributeError" in result.stderr
+
+
+def test_a_tracked_stage_whose_mlflow_is_away_does_its_work(folder: Path) -> None:
+    set_value(folder, "mlflow: false", "mlflow: true")
+    result = run(folder, work="tracker.log_metrics({'loss': 1.0})", MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert result.returncode == 0
+    assert result.stdout.endswith("after\n")
+    assert result.stderr.startswith("warmup: MLflow at http://127.0.0.1:9 failed")
+    assert result.stderr.count("\n") == 1

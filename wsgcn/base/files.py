@@ -1,0 +1,88 @@
+"""Files that are either whole or not there."""
+
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from wsgcn.base.errors import InputError
+from wsgcn.base.foreign import brief
+
+
+def is_there(path: Path | str) -> bool:
+    """Whether there is anything at a path; what cannot be a path is nowhere."""
+    try:
+        return Path(path).exists()
+    except OSError:  # longer than a name may be
+        return False
+
+
+def regular_file(path: Path | str) -> Path:
+    """The path of a file that may be opened: opening a pipe or a device could wait, or read, for ever.
+
+    Raises:
+        InputError: there is none, or it is a folder, a pipe, a socket or a device.
+    """
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found.") from None
+    except (OSError, ValueError) as error:  # ValueError: a character that no path has
+        raise InputError(f"{brief(path)}: cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path}: cannot be read (Is a directory).")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path}: is a pipe, socket or device, expected a file.")
+    return path
+
+
+@contextmanager
+def atomic_path(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, which takes the place of `path` when the block ends well.
+
+    The temporary file keeps the suffix of `path`. If the block raises, it is removed and what stood at `path`
+    before stays as it was.
+
+    Raises:
+        InputError: the file could not be written, for example because the disk is full.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        _flush_to_disk(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException as error:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(
+                f"{path}: could not be written ({error.strerror or error}); what stood there before is untouched."
+            ) from error
+        raise
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb") as written:
+        os.fsync(written.fileno())
+
+
+def write_atomically(path: Path | str, content: bytes | str) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, never a part.
+
+    Raises:
+        InputError: the file could not be written, for example because the disk is full.
+    """
+    with atomic_path(path) as temporary:
+        if isinstance(content, str):
+            content = content.encode("utf-8")
+        temporary.write_bytes(content)

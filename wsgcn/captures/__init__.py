@@ -1,0 +1,1 @@
+"""Motion captures: what one is, how each kind is read, and stage preprocess, which writes poses.h5."""

@@ -1,0 +1,1 @@
+"""Errors of predictions on the test subjects, and the published figures beside them."""

@@ -1,0 +1,95 @@
+"""A camera's intrinsics as users have them: a 3x3 matrix, a focal length in pixels, or a field of view in degrees.
+
+All become the vector (9,) of `wsgcn.pose.camera`, in pixels, without distortion.
+"""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+from wsgcn.base import limits
+from wsgcn.base.errors import InputError
+from wsgcn.base.files import is_there
+from wsgcn.base.foreign import brief, reading, shown
+from wsgcn.containers.npy import load_npy
+
+Intrinsics = str | float | Path | np.ndarray
+
+_NUMBER = re.compile(r"([0-9.]+)\s*(px|deg)?")
+
+
+def intrinsics_px(given: Intrinsics, size: tuple[int, int]) -> np.ndarray:
+    """The intrinsics vector (9,) float64 in pixels, see `wsgcn.pose.camera`.
+
+    Args:
+        given: a matrix (3, 3) or vector (9,); a number, the focal length in pixels, also as "1145px"; "65deg", the
+            horizontal field of view; or a file with the 3x3 matrix: npy, JSON, or text with spaces or commas.
+            Without a matrix the principal point is the centre of the picture.
+        size: width and height of the picture, px.
+
+    Raises:
+        InputError: it is none of these, the file cannot be read, or the camera is impossible for the picture.
+    """
+    width_px, height_px = size
+    if isinstance(given, np.ndarray):
+        vector = given.astype(np.float64) if given.shape == (9,) else _from_matrix(given, "intrinsics")
+        return _checked(vector, "intrinsics", size)
+    number = _NUMBER.fullmatch(str(given).strip())
+    try:
+        value = float(number[1]) if number else float("nan")
+    except ValueError:
+        raise InputError(f"intrinsics: {shown(given)} is no number.") from None
+    if number is None:
+        return _checked(_from_matrix(_read_matrix(Path(str(given))), str(given)), str(given), size)
+    if number[2] == "deg":
+        if not 0 < value < 180:
+            raise InputError(f"intrinsics: a field of view of {value:g} degrees, expected one between 0 and 180.")
+        value = width_px / 2 / math.tan(math.radians(value) / 2)
+    return _checked(np.array([value, value, width_px / 2, height_px / 2, 0, 0, 0, 0, 0]), "intrinsics", size)
+
+
+def _from_matrix(matrix: np.ndarray, origin: str) -> np.ndarray:
+    if matrix.shape != (3, 3) or matrix.dtype.kind not in "fiu":
+        raise InputError(f"{origin}: has the shape {brief(matrix.shape, 60)}, expected a 3x3 matrix of numbers.")
+    focal = abs(matrix[0, 0])
+    is_finite = np.isfinite(matrix).all()
+    if (
+        not is_finite
+        or not np.allclose(matrix[2], (0, 0, 1))
+        or not np.allclose(matrix[[0, 1], [1, 0]], 0, atol=0.01 * focal)
+    ):
+        raise InputError(f"{origin}: is no camera matrix [fx 0 cx; 0 fy cy; 0 0 1] (found {matrix.tolist()}).")
+    return np.array([matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], 0, 0, 0, 0, 0], dtype=np.float64)
+
+
+def _read_matrix(path: Path) -> np.ndarray:
+    if not is_there(path):
+        raise InputError(
+            f"intrinsics: {brief(path)} is neither a file nor a focal length (1145px) nor a field of view (65deg)."
+        )
+    if path.suffix == ".npy":
+        return load_npy(path, limits.INTRINSICS_BYTES)
+    content = limits.read_file(path, limits.INTRINSICS_BYTES)
+    with reading(path, "3x3 matrix"):
+        text = content.decode("utf-8")
+        rows = json.loads(text) if text.lstrip().startswith("[") else [_numbers(line) for line in text.splitlines()]
+        return np.array([row for row in rows if row], dtype=np.float64)
+
+
+def _numbers(line: str) -> list[float]:
+    return [float(number) for number in line.replace(",", " ").replace(";", " ").split()]
+
+
+def _checked(vector: np.ndarray, origin: str, size: tuple[int, int]) -> np.ndarray:
+    fx, fy, cx, cy = vector[:4].tolist()
+    if not np.isfinite(vector).all() or fx <= 0 or fy <= 0:
+        raise InputError(f"{origin}: has the focal length {fx:g}, {fy:g} px, expected positive numbers.")
+    if not (0 <= cx <= size[0] and 0 <= cy <= size[1]):
+        raise InputError(
+            f"{origin}: has the principal point ({cx:g}, {cy:g}) outside the picture of {size[0]}x{size[1]} px; "
+            "it belongs to another resolution."
+        )
+    return vector

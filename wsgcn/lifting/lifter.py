@@ -1,0 +1,299 @@
+"""Lifting one's own 2D keypoints to 3D with a trained checkpoint.
+
+    lifted = Lifter.load("models/weak.pt").lift("alphapose-results.json", (1920, 1080))
+
+The network saw Human3.6M's cameras only: square pictures with a focal length of 1.15 times their width. Keypoints are
+therefore normalised by the longer side of the picture, which for square and landscape pictures is the training's own
+`normalise_screen`, and does not change when a picture is cropped to portrait. With known intrinsics they are put as
+such a camera would see them. Errors grow with the distance from that: other focal lengths, odd heights of the camera.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from wsgcn.base.errors import InputError
+from wsgcn.base.foreign import brief
+from wsgcn.captures.human36m.cameras import human36m_cameras
+from wsgcn.detections.joint_orders import JointOrder, substitute, to_human36m
+from wsgcn.evaluation.evaluate import predict
+from wsgcn.lifting.gaps import fill_gaps, smooth
+from wsgcn.lifting.intrinsics import Intrinsics, intrinsics_px
+from wsgcn.lifting.keypoints.arrays import read_array
+from wsgcn.lifting.keypoints.base import LARGEST_SIDE, KeypointFile, Size, Track, choose_person, named_order
+from wsgcn.lifting.keypoints.formats import open_keypoints
+from wsgcn.lifting.lifted import Lifted, Rows
+from wsgcn.model.checkpoint import Checkpoint, load_checkpoint
+from wsgcn.model.runtime import prepare
+from wsgcn.pose.camera import project, root_normal_inverse, screen_units, solve_root, undistort
+from wsgcn.pose.skeleton import Skeleton
+from wsgcn.release.checkpoint_info import file_sha256
+from wsgcn.running.params import Runtime
+
+DEFAULT_CHECKPOINT = Path("models/weak.pt")
+
+_BATCH = 256  # the fastest on CPUs: larger activations leave the cache
+_SMALLEST_EXTENT_PX = 4.0
+
+_TRAINING_CAMERA = np.mean([camera.intrinsics_screen for camera in human36m_cameras()["S1"].values()], axis=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How holes and noise are dealt with.
+
+    Attributes:
+        max_gap: the most frames in a row over which a missing joint is interpolated; 0 fills nothing.
+        min_score: joints with this score or less are missing.
+        smooth: frames in the window of the Savitzky-Golay filter over the 3D, odd; 0 does not smooth.
+        flip: average with the mirrored prediction for the mirrored input.
+
+    Raises:
+        InputError: a value is out of range.
+    """
+
+    max_gap: int = 10
+    min_score: float = 0.0
+    smooth: int = 0
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_gap < 0:
+            raise InputError(f"max_gap: is {self.max_gap}, expected 0 or more frames.")
+        if self.smooth and (self.smooth < 3 or self.smooth % 2 == 0):
+            raise InputError(f"smooth: is {self.smooth}, expected 0 or an odd number of frames from 3.")
+
+    @property
+    def context(self) -> int:
+        """How many frames on either side a frame's result depends on."""
+        return self.max_gap + self.smooth + 1
+
+
+@dataclass(frozen=True)
+class Lifter:
+    """A checkpoint, ready to lift."""
+
+    checkpoint: Checkpoint
+    path: Path
+    sha256: str
+    network: nn.Module
+    device: torch.device
+
+    @classmethod
+    def load(cls, path: Path | str = DEFAULT_CHECKPOINT, device: Literal["auto", "cpu", "cuda"] = "auto") -> "Lifter":
+        """Load a checkpoint.
+
+        Args:
+            device: auto, cpu or cuda.
+
+        Raises:
+            InputError: the file is missing or is no checkpoint of this project, or there is no such device.
+        """
+        checkpoint = load_checkpoint(path)
+        torch_device = prepare(Runtime(device=device, threads=0, precision="float32"))
+        return cls(checkpoint, Path(path), file_sha256(path), checkpoint.network().to(torch_device), torch_device)
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return self.checkpoint.skeleton
+
+    def lift(
+        self,
+        keypoints: Path | str | np.ndarray | KeypointFile,
+        size: Size | None = None,
+        *,
+        joints: str | None = None,
+        format: str | None = None,
+        person: str | None = None,
+        intrinsics: Intrinsics | None = None,
+        fps: float | None = None,
+        options: Options | None = None,
+    ) -> Lifted:
+        """Lift one person.
+
+        Args:
+            keypoints: a file or folder in one of `readers.keypoints.formats.FORMATS`, one that is open, or an array
+                (T, K, 2) in pixels or (T, K, 3) with a score; NaN or a score of 0 marks what is missing.
+            size: width and height of the picture, px; needed unless the file knows it.
+            joints: the joint order's name; needed unless the format tells it, and always for arrays.
+            format: of the file; None sees it from the content.
+            person: whom; needed if there are several.
+            intrinsics: of the camera, see `wsgcn.lifting.intrinsics.intrinsics_px`; gives the root's place.
+            fps: frames a second, positive, passed on to the output.
+            options: holes and smoothing, see `Options`.
+
+        Raises:
+            InputError: the file cannot be read, the person, the size or the joint order is not known, a keypoint lies
+                far outside the picture, or no frame has all the joints that are needed.
+        """
+        options = options or Options()
+        check_fps(fps)
+        file = self._open(keypoints, format, joints)
+        track = file.track(choose_person(file, person))
+        size = picture_size(file.origin, track.size, size)
+        camera = None if intrinsics is None else intrinsics_px(intrinsics, size)
+        rows = self.lift_rows(file.origin, track, file.order, size, camera, options)
+        if rows.missing.all():
+            raise InputError(_nothing_to_lift(file.origin, rows, self.skeleton))
+        about = self.about(file.origin.name, file.format, file.order, options) | {
+            "size_px": list(size),
+            "intrinsics_px": None if camera is None else camera.tolist(),
+            "fps": fps,
+        }
+        return Lifted(person=track.person, skeleton=self.skeleton, names=track.names, about=about, **vars(rows))
+
+    def _open(
+        self, keypoints: Path | str | np.ndarray | KeypointFile, format: str | None, joints: str | None
+    ) -> KeypointFile:
+        if isinstance(keypoints, np.ndarray):
+            return read_array(Path("array"), keypoints, named_order(joints))
+        return open_keypoints(keypoints, format, joints) if isinstance(keypoints, Path | str) else keypoints
+
+    def about(self, source: str, format: str, order: JointOrder, options: Options) -> dict[str, Any]:
+        """What an output says of its making, whatever the track."""
+        return {
+            "source": source,
+            "source_format": format,
+            "source_joints": order.name,
+            "source_bias": order.bias,
+            "checkpoint": self.path.name,
+            "checkpoint_sha256": self.sha256,
+            "checkpoint_trained_with": self.checkpoint.source,
+            **asdict(options),
+        }
+
+    def lift_rows(
+        self,
+        origin: Path,
+        track: Track,
+        order: JointOrder,
+        size: Size,
+        camera_9: np.ndarray | None,
+        options: Options,
+    ) -> Rows:
+        """Lift a track or a piece of one; frames that cannot be lifted are missing in the result.
+
+        Args:
+            camera_9: intrinsics in pixels, see `wsgcn.pose.camera`; None leaves the root out.
+
+        Raises:
+            InputError: the order lacks a joint, a keypoint lies far outside the picture, or the joints of a frame whose
+                root is asked for all lie at one point.
+        """
+        known_px = _known_px(track, size, options.min_score)
+        joints = self.skeleton.indices_in(order.human36m_joints, f"{origin}: the joint order {order.name}")
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite lies far outside
+            converted = to_human36m(order, known_px)
+        _check_inside(origin, track.frames, converted[:, joints], self.skeleton, size)
+        filled, interpolated = fill_gaps(track.frames, converted, options.max_gap)
+        substituted = substitute(order, known_px, filled)
+        keypoints_TJ2, interpolated, substituted = filled[:, joints], interpolated[:, joints], substituted[:, joints]
+        missing_T = np.isnan(keypoints_TJ2).any((1, 2))
+        there = ~missing_T
+        lifted_NJ2 = keypoints_TJ2[there].astype(np.float64)
+        pose_m = np.full((*keypoints_TJ2.shape[:2], 3), np.nan, dtype=np.float32)
+        root_m = None
+        if camera_9 is None:
+            pose_m[there] = self._predict(screen_units(lifted_NJ2, size), options.flip)
+        else:
+            uv_NJ2 = undistort(lifted_NJ2, camera_9, iterations=20 if camera_9[4:].any() else 0)
+            pose_m[there] = self._predict(self._seen_in_training(uv_NJ2), options.flip)
+            root_m = np.full((len(pose_m), 3), np.nan, dtype=np.float32)
+            root_m[there] = _roots(origin, track.frames[there], pose_m[there], uv_NJ2)
+        if options.smooth:
+            pose_m = smooth(track.frames, pose_m, options.smooth)
+            root_m = None if root_m is None else smooth(track.frames, root_m, options.smooth)
+        return Rows(
+            frames=track.frames,
+            pose_m=pose_m,
+            root_m=root_m,
+            missing=missing_T,
+            interpolated=interpolated,
+            substituted=substituted,
+            keypoints_px=keypoints_TJ2,
+        )
+
+    def _predict(self, screen_NJ2: np.ndarray, flip: bool) -> np.ndarray:
+        return predict(
+            self.network, screen_NJ2.astype(np.float32), self.skeleton, flip=flip, batch=_BATCH, device=self.device
+        )
+
+    def _seen_in_training(self, uv_NJ2: np.ndarray) -> np.ndarray:
+        """What the mean of Human3.6M's cameras would have seen: screen units."""
+        return project(np.concatenate([uv_NJ2, np.ones_like(uv_NJ2[..., :1])], axis=-1), _TRAINING_CAMERA)
+
+
+def picture_size(origin: Path, known: Size | None, given: Size | None) -> Size:
+    """The picture's size from the file and the user.
+
+    Raises:
+        InputError: neither knows it, they differ, or it is not positive.
+    """
+    if known is not None and given is not None and tuple(known) != tuple(given):
+        raise InputError(
+            f"{origin}: says that its pictures have {known[0]}x{known[1]} px, but size is {given[0]}x{given[1]}."
+        )
+    size = known or given
+    if size is None:
+        raise InputError(f"{origin}: does not say how large its pictures are; give the size, such as 1920x1080.")
+    if len(size) != 2 or not all(1 <= side <= LARGEST_SIDE for side in size):
+        raise InputError(f"{origin}: the size is {brief(size, 60)}, expected a positive width and height.")
+    return size[0], size[1]
+
+
+def check_fps(fps: float | None) -> None:
+    """Raises InputError: it is no number of frames a second."""
+    if fps is not None and not 0 < fps < math.inf:
+        raise InputError(f"fps: is {fps}, expected a positive number of frames a second.")
+
+
+def _known_px(track: Track, size: Size, min_score: float) -> np.ndarray:
+    """(T, K, 2) pixels, NaN where missing."""
+    with np.errstate(over="ignore"):
+        known_px = track.keypoints * np.array(size, dtype=np.float32) if track.normalised else track.keypoints.copy()
+    known_px[track.scores <= min_score] = np.nan
+    return known_px
+
+
+def _check_inside(origin: Path, frames_T: np.ndarray, points_TJ2: np.ndarray, skeleton: Skeleton, size: Size) -> None:
+    """A detector may guess a joint somewhat outside; more than a picture's width or height is something else."""
+    sides = np.array(size)
+    with np.errstate(invalid="ignore"):
+        is_far = ((points_TJ2 < -sides) | (points_TJ2 > 2 * sides)).any(-1)
+    if is_far.any():
+        row, joint = np.argwhere(is_far)[0]
+        x, y = points_TJ2[row, joint].tolist()
+        raise InputError(
+            f"{origin}: in frame {frames_T[row]} {skeleton.joints[joint]} lies at ({x:.6g}, {y:.6g}) px, far outside "
+            f"the picture of {size[0]}x{size[1]}; is the size right?"
+        )
+    if np.nanmax(np.abs(points_TJ2), initial=0) <= _SMALLEST_EXTENT_PX and not np.isnan(points_TJ2).all():
+        raise InputError(
+            f"{origin}: all its keypoints lie within {_SMALLEST_EXTENT_PX:g} px of the picture's corner, expected "
+            "pixels; they look normalised."
+        )
+
+
+def _roots(origin: Path, frames_N: np.ndarray, pose_NJ3: np.ndarray, uv_NJ2: np.ndarray) -> np.ndarray:
+    """(N, 3) where the root joints stand; NaN where only a place behind the camera fits."""
+    normal_inverse_N33 = root_normal_inverse(uv_NJ2)
+    is_point_N = ~np.isfinite(normal_inverse_N33).all((1, 2))
+    if is_point_N.any():
+        raise InputError(f"{origin}: in frame {frames_N[is_point_N][0]} all joints lie at one point.")
+    root_N3 = solve_root(pose_NJ3.astype(np.float64), uv_NJ2, normal_inverse_N33)
+    root_N3[root_N3[:, 2] <= 0] = np.nan
+    return root_N3
+
+
+def _nothing_to_lift(origin: Path, rows: Rows, skeleton: Skeleton) -> str:
+    absent_J = np.isnan(rows.keypoints_px).any(-1).sum(0)
+    counts = ", ".join(f"{skeleton.joints[j]} {absent_J[j]}" for j in np.argsort(-absent_J)[:4] if absent_J[j])
+    return (
+        f"{origin}: none of its {len(rows.frames)} frames has all the joints that the skeleton {skeleton.name} needs "
+        f"(missing most often: {counts})."
+    )

@@ -1,0 +1,44 @@
+"""CSV: a row a frame, empty cells where there is none; above the header the metadata as comments, `# name: JSON`.
+
+`pandas.read_csv(path, comment="#")` reads it. Columns: frame, the picture's name where it is known, missing,
+interpolated and substituted (names of joints, separated by semicolons), then x, y, z of each joint, such as RHip_x_m,
+and with intrinsics root_x_m, root_y_m, root_z_m.
+"""
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from wsgcn.base.files import atomic_path
+from wsgcn.lifting.lifted import Lifted
+
+
+def write(lifted: Lifted, path: Path) -> None:
+    """Raises InputError: the file cannot be written."""
+    joints = lifted.skeleton.joints
+    columns = [f"{joint}_{axis}_m" for joint in joints for axis in "xyz"]
+    values = lifted.pose_m.reshape(len(lifted), -1)
+    if lifted.root_m is not None:
+        columns += [f"root_{axis}_m" for axis in "xyz"]
+        values = np.concatenate([values, lifted.root_m], axis=1)
+    joint_names = np.array(joints)
+    names = [] if lifted.names is None else ["name"]
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        for name, value in lifted.metadata.items():
+            file.write(f"# {name}: {json.dumps(value)}\n")
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["frame", *names, "missing", "interpolated", "substituted", *columns])
+        for row, coordinates in enumerate(values):
+            writer.writerow(
+                [
+                    int(lifted.frames[row]),
+                    *([] if lifted.names is None else [lifted.names[row]]),
+                    int(lifted.missing[row]),
+                    ";".join(joint_names[lifted.interpolated[row]]),
+                    ";".join(joint_names[lifted.substituted[row]]),
+                    *("" if math.isnan(value) else f"{value:.6f}" for value in coordinates.tolist()),
+                ]
+            )

@@ -1,0 +1,78 @@
+"""Parquet: a row a person and frame, written in batches.
+
+Columns: person, frame, missing, interpolated and substituted (J booleans each), pose_m (3 J numbers, x, y, z of each
+joint, null where missing), and with intrinsics root_m (3 numbers). The file's metadata hold, under `wsgcn`, JSON.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wsgcn.base.files import atomic_path
+from wsgcn.lifting.lifted import Rows
+
+# A row group costs some kilobytes in the file's metadata: the people of a street, seen for seconds each, share one.
+_GROUP_ROWS = 16384
+_GROUP_TABLES = 1024
+
+
+class ParquetWriter:
+    """Such a file under construction; see `create`."""
+
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+        self._writer, self._schema = writer, schema
+        self._waiting: list[pa.Table] = []
+
+    def add(self, person: str, rows: Rows, about: Mapping[str, Any]) -> None:
+        """Append the next frames of a person."""
+        columns = [
+            pa.array([person] * len(rows), pa.string()),
+            pa.array(rows.frames),
+            pa.array(rows.missing),
+            _lists(rows.interpolated),
+            _lists(rows.substituted),
+            _lists(rows.pose_m.reshape(len(rows), -1), rows.missing),
+        ]
+        if rows.root_m is not None:
+            columns.append(_lists(rows.root_m, np.isnan(rows.root_m).any(-1)))
+        self._waiting.append(pa.table(columns, schema=self._schema))
+        if sum(len(table) for table in self._waiting) >= _GROUP_ROWS or len(self._waiting) >= _GROUP_TABLES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits, as a row group."""
+        if self._waiting:
+            self._writer.write_table(pa.concat_tables(self._waiting).combine_chunks())
+            self._waiting = []
+
+
+@contextmanager
+def create(path: Path, metadata: Mapping[str, Any], *, is_absolute: bool) -> Iterator[ParquetWriter]:
+    """Write such a file; it appears when the block ends well. Raises InputError: it cannot be written."""
+    fields = [
+        ("person", pa.string()),
+        ("frame", pa.int64()),
+        ("missing", pa.bool_()),
+        ("interpolated", pa.list_(pa.bool_())),
+        ("substituted", pa.list_(pa.bool_())),
+        ("pose_m", pa.list_(pa.float32())),
+    ]
+    fields += [("root_m", pa.list_(pa.float32()))] if is_absolute else []
+    schema = pa.schema(fields, metadata={"wsgcn": json.dumps(metadata)})
+    with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        content = ParquetWriter(writer, schema)
+        yield content
+        content.flush()
+
+
+def _lists(values_TN: np.ndarray, null_T: np.ndarray | None = None) -> pa.Array:
+    """A list of N values a row. Not of fixed size, whose nulls Parquet does not give back."""
+    there_T = np.ones(len(values_TN), dtype=bool) if null_T is None else ~null_T
+    offsets = np.concatenate([[0], np.cumsum(there_T * values_TN.shape[1])]).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, pa.array(values_TN[there_T].reshape(-1)), mask=pa.array(~there_T))

@@ -1,0 +1,267 @@
+"""Checkpoints: everything that evaluation, lifting and further training need, in one file.
+
+A checkpoint is a dictionary of tensors and plain values in torch's zip format. Before torch opens one, its size and all
+that its pickle names are checked; then it is read with torch's restricted unpickler, and its weights load strictly or
+not at all.
+"""
+
+import io
+import pickletools
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from torch import Tensor, nn
+
+from wsgcn.base import limits
+from wsgcn.base.errors import InputError
+from wsgcn.base.files import is_there, write_atomically
+from wsgcn.base.foreign import brief, enumerated, reading, shown
+from wsgcn.containers.archives import ZipArchive
+from wsgcn.containers.npz import refuse_unfolding
+from wsgcn.model.network import build_network
+from wsgcn.pose.skeleton import SKELETONS, Skeleton
+from wsgcn.running.params import Model
+
+FORMAT = "wsgcn checkpoint 1"
+NORMALISATION = "screen: x / w * 2 - 1, y / w * 2 - h / w"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The epoch whose weights are evaluated."""
+
+    epoch: int  # counted from 1 over both training stages; 0 is the initial network
+    by: Literal["last", "validation"]
+    validation_mpjpe_mm: float | None  # of that epoch
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of training after `epoch` epochs, and the weights chosen for evaluation.
+
+    `weights` and `optimiser` go on training; `chosen_weights` are evaluated and are the same tensors where the last
+    epoch was chosen.
+    """
+
+    model: Model
+    skeleton: Skeleton
+    source: str  # of the 2D it was trained with
+    params: Mapping[str, Any]  # the parameters that the stage depends on, as in params.yaml
+    weights: Mapping[str, Tensor]
+    optimiser: Mapping[str, Any]
+    epoch: int
+    step: int
+    chosen: Chosen
+    chosen_weights: Mapping[str, Tensor]
+
+    def network(self) -> nn.Module:
+        """The network with the chosen weights, in evaluation mode, on the CPU."""
+        network = build_network(self.skeleton, self.model)
+        network.load_state_dict(self.chosen_weights, strict=True)
+        return network.eval()
+
+    def save(self, path: Path | str) -> None:
+        """Write it atomically; the same state gives the same bytes.
+
+        Raises:
+            InputError: the disk is full or not writable; an older checkpoint at `path` stays whole.
+        """
+        tree = {
+            "format": FORMAT,
+            "model": self.model.model_dump(),
+            "params": dict(self.params),
+            "skeleton": self.skeleton.name,
+            "joints": list(self.skeleton.joints),
+            "source": self.source,
+            "normalisation": NORMALISATION,
+            "weights": dict(self.weights),
+            "optimiser": dict(self.optimiser),
+            "epoch": self.epoch,
+            "step": self.step,
+            "chosen": vars(self.chosen),
+            "chosen_weights": dict(self.chosen_weights),
+        }
+        # Through memory, because torch.save puts a file's name into its bytes.
+        buffer = io.BytesIO()
+        torch.save(tree, buffer)
+        write_atomically(path, buffer.getvalue())
+
+    def check_fits(self, path: Path | str, skeleton: Skeleton, source: str, model: Model | None = None) -> None:
+        """Raises InputError unless this checkpoint, read from `path`, is for this skeleton, 2D source and network."""
+        if self.skeleton != skeleton:
+            raise InputError(
+                f"{path}: is for the skeleton {self.skeleton.name} with {len(self.skeleton.joints)} joints, "
+                f"but data.skeleton is {skeleton.name} with {len(skeleton.joints)}."
+            )
+        if self.source != source:
+            raise InputError(f"{path}: was trained with {brief(self.source, 60)} 2D, but the detections are {source}.")
+        if model is not None and self.model != model:
+            raise InputError(f"{path}: holds another network ({self.model}) than the parameters' ({model}).")
+
+
+def load_checkpoint(path: Path | str) -> Checkpoint:
+    """Read a checkpoint without executing anything in it.
+
+    Raises:
+        InputError: the file is missing, truncated or no checkpoint of this project, would execute code, exceeds a limit
+            of `wsgcn.base.limits`, or its weights do not fit the network that it describes.
+    """
+    if not is_there(path):
+        raise InputError(f"{brief(path)}: not found; `dvc repro` makes it.")
+    _check_archive(path)
+    with reading(path, "checkpoint file"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, about what a damaged file makes it do
+        tree = torch.load(path, map_location="cpu", weights_only=True)
+    found = tree.get("format") if isinstance(tree, dict) else type(tree).__name__
+    if found != FORMAT:
+        raise InputError(f"{path}: is not a checkpoint of this project (found {shown(found)}, expected {FORMAT!r}).")
+    try:
+        parts = _Parts.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(brief(part, 60) for part in first["loc"])
+        raise InputError(
+            f"{path}: lacks or garbles a part of a checkpoint ({where}: {brief(first['msg'])})."
+        ) from error
+    with reading(path, "checkpoint file"):
+        refuse_unfolding([parts.params, parts.optimiser], Path(path).stat().st_size)
+    skeleton = SKELETONS[parts.skeleton]
+    if parts.joints != list(skeleton.joints):
+        raise InputError(
+            f"{path}: has the joints {enumerated(parts.joints)}, but {skeleton.name} has {', '.join(skeleton.joints)}."
+        )
+    checkpoint = Checkpoint(
+        model=parts.model,
+        skeleton=skeleton,
+        params=parts.params,
+        source=parts.source,
+        weights=parts.weights,
+        optimiser=parts.optimiser,
+        epoch=parts.epoch,
+        step=parts.step,
+        chosen=Chosen(parts.chosen.epoch, parts.chosen.by, parts.chosen.validation_mpjpe_mm),
+        chosen_weights=parts.chosen_weights,
+    )
+    with torch.device("meta"):
+        network = build_network(skeleton, checkpoint.model)
+    for weights in (checkpoint.weights, checkpoint.chosen_weights):
+        _check_weights(path, network.state_dict(), weights)
+    _check_optimiser(path, [parameter.shape for parameter in network.parameters()], checkpoint.optimiser)
+    return checkpoint
+
+
+_Count = Annotated[int, Field(ge=0, le=2**62)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, arbitrary_types_allowed=True)
+
+
+class _Chosen(_Part):
+    epoch: _Count
+    by: Literal["last", "validation"]
+    validation_mpjpe_mm: float | None
+
+
+class _Parts(_Part):
+    """What a checkpoint file holds."""
+
+    model: Model
+    params: dict[str, Any]
+    skeleton: Literal["h36m16", "h36m17"]
+    joints: list[str]
+    source: Annotated[str, Field(max_length=100)]
+    weights: dict[str, Tensor]
+    optimiser: dict[str, Any]
+    epoch: _Count
+    step: _Count
+    chosen: _Chosen
+    chosen_weights: dict[str, Tensor]
+
+
+# What the pickle of `Checkpoint.save` names. torch's unpickler knows more, with which a file can ask for any memory.
+_NAMES = {"torch._utils _rebuild_tensor_v2", "collections OrderedDict"} | {
+    f"torch {kind}Storage" for kind in ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Byte", "Bool")
+}
+_CALLS = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4", "PERSID"}
+
+
+def _check_archive(path: Path | str) -> None:
+    """What `torch.load` would believe: how large the parts are, and what its pickle calls.
+
+    Raises:
+        InputError: it is no zip archive as torch writes it, or its pickle calls anything but what makes tensors.
+    """
+    size = Path(path).stat().st_size
+    with ZipArchive(path, "checkpoint file") as archive:
+        names = [info.filename for info in archive.members]
+        pickles = [info for info in archive.members if info.filename.rpartition("/")[2] == "data.pkl"]
+        with reading(path, "checkpoint file"):
+            if len(pickles) != 1 or len(set(names)) < len(names):
+                raise ValueError(f"holds {enumerated(names)}, expected one data.pkl")
+            if any(info.compress_type or info.file_size > info.compress_size for info in archive.members):
+                raise ValueError("is compressed, which torch does not do")
+            if (together := sum(info.file_size for info in archive.members)) > size:
+                raise ValueError(f"declares {limits.in_units(together)}, but has {limits.in_units(size)}")
+        content = archive.read(pickles[0])
+    with reading(path, "checkpoint file"):
+        for steps, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+            if steps > limits.CHECKPOINT_STEPS:
+                raise ValueError(f"more than {limits.CHECKPOINT_STEPS:,} instructions, which is the limit")
+            if opcode.name in _CALLS or (opcode.name == "GLOBAL" and argument not in _NAMES):
+                raise InputError(
+                    f"{path}: holds more than tensors and plain values and could run code on loading, so it was not "
+                    f"loaded (found {brief(argument or opcode.name, 60)})."
+                )
+
+
+def _check_weights(path: Path | str, expected: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:
+    if missing := sorted(expected.keys() - weights.keys()):
+        raise InputError(f"{path}: lacks the weights {enumerated(missing, 3)}.")
+    if unknown := sorted(weights.keys() - expected.keys()):
+        raise InputError(f"{path}: has unknown weights {enumerated(unknown, 3)}.")
+    for name, weight in expected.items():
+        found = weights[name]
+        if found.shape != weight.shape:
+            raise InputError(
+                f"{path}: {name} has shape {brief(tuple(found.shape), 60)}, the network it describes has "
+                f"{tuple(weight.shape)}."
+            )
+        if found.dtype != weight.dtype:
+            raise InputError(f"{path}: {name} is of {found.dtype}, the network it describes has {weight.dtype}.")
+    _check_bytes(path, weights.values())
+
+
+def _check_optimiser(path: Path | str, shapes: Sequence[torch.Size], optimiser: Mapping[str, Any]) -> None:
+    """Raises InputError unless this is Adam's state for parameters of these shapes, or its state before any step."""
+    match optimiser:
+        case {"state": dict(state), "param_groups": [{"params": list(numbers), **settings}]}:
+            fits = numbers == list(range(len(shapes))) and {"lr", "betas", "eps", "weight_decay"} <= settings.keys()
+            fits &= not any(isinstance(value, Tensor) for value in settings.values())
+            kept = {number: moments for number, moments in state.items() if isinstance(moments, dict)}
+            fits &= len(kept) == len(state)
+            moments = [(number, moment) for number, by_name in kept.items() for moment in by_name.values()]
+            fits &= all(
+                type(number) is int
+                and number in range(len(shapes))
+                and isinstance(moment, Tensor)
+                and moment.shape in ((), shapes[number])
+                for number, moment in moments
+            )
+        case _:
+            fits, moments = not optimiser, []  # a checkpoint that is not trained further may do without
+    if not fits:
+        raise InputError(f"{path}: has an optimiser's state that is not Adam's for the network it describes.")
+    _check_bytes(path, [moment for _, moment in moments])
+
+
+def _check_bytes(path: Path | str, tensors: Collection[Tensor]) -> None:
+    """A tensor may show the same few bytes again and again; what is copied from it then has no bound."""
+    declared, size = sum(tensor.nbytes for tensor in tensors), Path(path).stat().st_size
+    if declared > size:
+        raise InputError(f"{path}: has {limits.in_units(size)}, but describes tensors of {limits.in_units(declared)}.")

@@ -1,0 +1,92 @@
+"""Where and how torch computes: device, threads, determinism, precision."""
+
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+
+from wsgcn.base.errors import InputError
+from wsgcn.running.params import Precision, Runtime
+
+
+def prepare(runtime: Runtime) -> torch.device:
+    """Choose the device and make torch's results repeatable on it.
+
+    On one machine two runs then give the same bits, at an equal number of threads (SemGCN in float32: at any).
+
+    Raises:
+        InputError: CUDA is asked for and not there.
+    """
+    if runtime.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("runtime.device: is cuda, but torch sees no CUDA device; use auto or cpu.")
+    if runtime.threads:
+        torch.set_num_threads(runtime.threads)
+    # cuBLAS repeats its results only with a workspace of fixed size, set before its first use.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    # As `use_deterministic_algorithms` does, which also imports torch's compiler, for a second.
+    torch.set_deterministic_debug_mode("error")
+    # Deterministic mode also fills every new tensor with NaN, for code that reads memory it has not written. There is
+    # none here, and the filling was 7 % of a training step on the CPU.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    # Whatever the process was set to: TF32 is for the network in training and only by `tf32_products`, and bfloat16
+    # products add up in float32.
+    torch.backends.cuda.matmul.fp32_precision = "ieee"
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
+    _keep_freed_memory()
+    use_cuda = runtime.device == "cuda" or (runtime.device == "auto" and torch.cuda.is_available())
+    return torch.device("cuda" if use_cuda else "cpu")
+
+
+def _keep_freed_memory() -> None:
+    """Have GNU's allocator hold on to what is freed, up to 2 GB; elsewhere nothing happens.
+
+    A step takes and frees the same few MB over and over. Given back to the system in between, they come as new pages
+    that must be cleared: some 15,000 page faults a step, a tenth of its time.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    trim_threshold, mmap_threshold = -1, -3  # the names in malloc.h
+    mallopt(mmap_threshold, 32 << 20)
+    mallopt(trim_threshold, 2**31 - 1)
+
+
+def check_precision(precision: Precision, device: torch.device) -> None:
+    """Raises InputError if the device cannot train in this precision, or if the precision costs accuracy.
+
+    bf16 stays where benchmarks can measure it, and is not offered: see docs/performance.md.
+    """
+    if precision == "bf16":
+        raise InputError(
+            "runtime.precision: is bf16, which was measured to raise MPJPE by a millimetre (docs/performance.md) and "
+            "is not offered; use float32, or tf32 on CUDA."
+        )
+    if precision == "tf32" and device.type != "cuda":
+        raise InputError("runtime.precision: is tf32, which only CUDA devices have; use float32.")
+
+
+@contextmanager
+def tf32_products(enabled: bool) -> Iterator[None]:
+    """Inside, CUDA's float32 matrix products round their factors to TF32. Autograd does not remember it.
+
+    cuBLAS alone is told: the networks have no convolution in cuDNN's sense.
+    """
+    matmul = torch.backends.cuda.matmul
+    before = matmul.fp32_precision
+    if enabled:
+        matmul.fp32_precision = "tf32"
+    try:
+        yield
+    finally:
+        matmul.fp32_precision = before
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Inside, with bf16, matrix products are taken in bfloat16. Leave it before the way back, which remembers it."""
+    if precision != "bf16":
+        return nullcontext()
+    # A weight is used once a step, so its conversion is not worth keeping, and a captured graph could not have it kept.
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)

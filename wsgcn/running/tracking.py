@@ -1,0 +1,304 @@
+"""Runs in MLflow, one for each stage. Nothing else imports MLflow, and this does so only when a run is opened.
+
+The store is one SQLite file, mlflow.db at the project's root with mlartifacts/ beside it, also for stages that DVC runs
+in a temporary checkout; MLFLOW_TRACKING_URI overrides it. A run is a record, not the work: if MLflow fails, one line
+says so and the work goes on.
+"""
+
+import gc
+import json
+import logging
+import os
+import re
+import sqlite3
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from wsgcn.base.files import atomic_path
+from wsgcn.base.trackers import NullTracker, Tracker
+from wsgcn.running.params import Params
+from wsgcn.running.provenance import environment_tags, project_root, run_name, source_tags
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_ENVIRONMENT = {  # unless the user has set them
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",  # what goes wrong is said here, in one line
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # MLflow's own are 7, with 4 minutes in all
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; MLflow's own is 120
+}
+_SECONDS_BETWEEN_BATCHES = 5.0
+_METRICS_IN_A_BATCH = 1000  # MLflow's limits
+_LONGEST_PARAM, _LONGEST_TAG, _LONGEST_NAME = 6000, 8000, 250
+_SECONDS_FOR_ANOTHER_TO_CREATE = 60.0
+_NEEDED_TO_SERVE = ("mlflow", "numpy", "onnx", "onnxruntime")  # said here, since MLflow takes 6 s to find out
+
+
+@contextmanager
+def open_tracker(stage: str, params: Params) -> Iterator[Tracker]:
+    """Open the stage's run, which ends as FINISHED, or as FAILED if the block raises.
+
+    With `tracking.mlflow: false` MLflow is not even imported. No failure of MLflow is ever raised.
+    """
+    if not params.tracking.mlflow:
+        yield NullTracker()
+        return
+    tracker = _MlflowTracker(stage, params)
+    tracker.open()
+    status = "FAILED"
+    try:
+        yield tracker
+        status = "FINISHED"
+    finally:
+        tracker.close(status)
+
+
+class _MlflowTracker:
+    """A run of MLflow, or, after MLflow's first failure, nothing."""
+
+    def __init__(self, stage: str, params: Params) -> None:
+        self._stage, self._params = stage, params
+        self._uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{project_root() / 'mlflow.db'}"
+        self._client: Any = None
+        self._experiment_id = ""
+        self._run_id = ""
+        self._failed = False
+        self._pending: list[tuple[str, float, int, int]] = []  # name, value, milliseconds since 1970, step
+        self._sent_at_s = time.monotonic()
+
+    def open(self) -> None:
+        self._attempt(self._create_run)
+
+    def close(self, status: str) -> None:
+        self._send_metrics()
+        if status == "FINISHED":  # once more, since the stage may have imported torch and set the threads
+            self._attempt(lambda: self.set_tags(environment_tags(self._params)))
+        if self._run_id:
+            # Also after a failure: the server may be back, or may only have refused an artifact.
+            with suppress(Exception):
+                self._client.set_terminated(self._run_id, status)
+
+    def log_params(self, params: dict[str, Any]) -> None:
+        self._attempt(lambda: self._client.log_batch(self._run_id, params=_entities("Param", params, _LONGEST_PARAM)))
+
+    def set_tags(self, tags: dict[str, str]) -> None:
+        self._attempt(lambda: self._client.log_batch(self._run_id, tags=_entities("RunTag", tags, _LONGEST_TAG)))
+
+    def log_artifact(self, path: Path | str) -> None:
+        self._attempt(lambda: self._client.log_artifact(self._run_id, str(path)))
+
+    def log_model(self, onnx_path: Path | str, example: "Mapping[str, np.ndarray]") -> None:
+        """As a model of MLflow's that is registered under the experiment's name, where the server has a registry."""
+        self._send_metrics()  # they get through also where the server takes no models
+        self._attempt(lambda: self._log_model(Path(onnx_path), example))
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        """Keep the metrics until there are enough for a batch, or the last one was seconds ago."""
+        if self._failed:
+            return
+        now_ms = int(time.time() * 1000)
+        self._pending += [(name, float(value), now_ms, step or 0) for name, value in metrics.items()]
+        waited_s = time.monotonic() - self._sent_at_s
+        if len(self._pending) >= _METRICS_IN_A_BATCH or waited_s >= _SECONDS_BETWEEN_BATCHES:
+            self._send_metrics()
+
+    def _send_metrics(self) -> None:
+        pending, self._pending = self._pending, []
+        self._attempt(lambda: self._write_metrics(pending))
+        self._sent_at_s = time.monotonic()
+
+    def _write_metrics(self, pending: list[tuple[str, float, int, int]]) -> None:
+        from mlflow.entities import Metric
+
+        for start in range(0, len(pending), _METRICS_IN_A_BATCH):
+            batch = [Metric(*metric) for metric in pending[start : start + _METRICS_IN_A_BATCH]]
+            self._client.log_batch(self._run_id, metrics=batch)
+
+    def _create_run(self) -> None:
+        tags = source_tags(self._stage, self._params) | environment_tags(self._params)
+        with _no_garbage_collection():
+            self._client, artifacts = _open_store(self._uri)
+        self._experiment_id = _experiment_id(self._client, self._params.tracking.experiment, artifacts)
+        self._run_id = self._client.create_run(self._experiment_id, run_name=run_name(self._stage)).info.run_id
+        self.set_tags(tags)
+        self.log_params(self._params.flat())
+
+    def _log_model(self, onnx_path: Path, example: "Mapping[str, np.ndarray]") -> None:
+        """What `mlflow.onnx.log_model` does, which would need MLflow's global tracking URI and active run."""
+        from mlflow.entities import LoggedModelOutput
+
+        logged = self._client.create_logged_model(self._experiment_id, onnx_path.stem, self._run_id)
+        with tempfile.TemporaryDirectory() as folder:
+            about = _save_model(onnx_path, example, Path(folder, "model"), logged, self._run_id)
+            self._client.log_model_artifacts(logged.model_id, f"{folder}/model")
+        self._client.finalize_logged_model(logged.model_id, "READY")
+        self._client.log_outputs(self._run_id, [LoggedModelOutput(logged.model_id, step=0)])
+        try:
+            self._register(logged, about)
+        except Exception as error:
+            print(
+                f"{self._stage}: MLflow at {self._shown_uri} keeps the model but did not register it "
+                f"({_reason(error)}).",
+                file=sys.stderr,
+                flush=True,
+            )
+
+    def _register(self, logged: Any, tags: dict[str, str]) -> None:
+        from mlflow.exceptions import MlflowException
+
+        name = re.sub(r"[/:]", "_", self._params.tracking.experiment)  # which MLflow refuses in a model's name
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        version = self._client.create_model_version(
+            name, logged.artifact_location, self._run_id, tags, await_creation_for=0, model_id=logged.model_id
+        )
+        link = json.dumps([{"name": name, "version": version.version}])  # how MLflow's page finds it from the model
+        self._client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": link})
+
+    @property
+    def _shown_uri(self) -> str:
+        return re.sub(r"//[^/@]*@", "//", self._uri)  # without a password
+
+    def _attempt(self, call: Callable[[], object]) -> None:
+        """Call MLflow unless it has failed before; its first failure is one line on stderr."""
+        if self._failed:
+            return
+        try:
+            call()
+        except Exception as error:
+            self._failed = True
+            print(
+                f"{self._stage}: MLflow at {self._shown_uri} failed ({_reason(error)}); "
+                "the stage goes on without it, and metrics/ still has everything.",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def _open_store(uri: str) -> tuple[Any, str | None]:
+    """A client, and where artifacts of a new experiment go: a server or another database decides that itself."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns about each retry
+    from mlflow import MlflowClient
+
+    if not uri.startswith("sqlite:///") or "?" in uri:
+        return MlflowClient(tracking_uri=uri), None
+    database = Path(uri.removeprefix("sqlite:///")).resolve()
+    _create_database(database)
+    return MlflowClient(tracking_uri=f"sqlite:///{database}"), (database.parent / "mlartifacts").as_uri()
+
+
+def _create_database(path: Path) -> None:
+    """Make MLflow's database if it is not there; it appears whole, and one process at a time makes it.
+
+    Left to itself MLflow makes it in the open, and of several processes that do so all but one fail.
+    """
+    from mlflow import MlflowClient
+
+    if not path.exists():
+        with FileLock(f"{path}.lock", timeout=_SECONDS_FOR_ANOTHER_TO_CREATE):
+            if not path.exists():
+                with atomic_path(path) as temporary:
+                    MlflowClient(tracking_uri=f"sqlite:///{temporary}")
+    # MLflow tries for 100 s to open what is no database.
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA schema_version")
+
+
+def _experiment_id(client: Any, name: str, artifacts: str | None) -> str:
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return client.create_experiment(name, artifact_location=artifacts)
+        except MlflowException:  # another process was faster
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+    return experiment.experiment_id
+
+
+def _save_model(
+    onnx_path: Path, example: "Mapping[str, np.ndarray]", folder: Path, logged: Any, run_id: str
+) -> dict[str, str]:
+    """Write an ONNX file as a folder of MLflow's, with signature and example; returns the file's metadata."""
+    import mlflow.onnx
+    import onnx
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    def schema(values: Any) -> Schema:
+        specs = []
+        for value in values:
+            tensor = value.type.tensor_type
+            shape = [dim.dim_value or -1 for dim in tensor.shape.dim]
+            specs.append(TensorSpec(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type), shape, value.name))
+        return Schema(specs)
+
+    model = onnx.load(onnx_path)
+    about = {entry.key: entry.value for entry in model.metadata_props}
+    mlflow.onnx.save_model(
+        model,
+        folder,
+        mlflow_model=Model(
+            artifact_path=logged.artifact_location,
+            model_uuid=logged.model_id,
+            run_id=run_id,
+            metadata=about,
+            model_id=logged.model_id,
+        ),
+        signature=ModelSignature(schema(model.graph.input), schema(model.graph.output)),
+        input_example=dict(example),
+        pip_requirements=[f"{package}=={metadata.version(package)}" for package in _NEEDED_TO_SERVE],
+        onnx_execution_providers=["CPUExecutionProvider"],  # MLflow would ask for CUDA, and warn of its absence
+        save_as_external_data=False,
+    )
+    return about
+
+
+def _entities(kind: str, values: dict[str, Any], longest: int) -> list[Any]:
+    """Values as MLflow takes them: legal characters in names, names cut to their end and values to their start."""
+    import mlflow.entities
+
+    make = getattr(mlflow.entities, kind)
+    return [
+        make(re.sub(r"[^\w./:\- ]", "_", name)[-_LONGEST_NAME:], str(value)[:longest]) for name, value in values.items()
+    ]
+
+
+def _reason(error: BaseException) -> str:
+    """The first cause of a chain of exceptions, in one short line."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 200, placeholder=" ...")
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Importing MLflow makes very many objects that all stay: searching them for garbage takes 0.4 s of 1.7 s.
+
+    And again later, up to the end of the process: so the collector leaves alone for good what is there by then.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()

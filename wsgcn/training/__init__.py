@@ -1,0 +1,1 @@
+"""Training: sets, batches, losses, the step, the trainer, and the two stages."""
