@@ -27,7 +27,7 @@ bench: $(READY)  ## the benchmarks: one table, printed and put into docs/perform
 	python -m benchmarks
 
 ablations: $(READY)  ## the published table as DVC experiments: make ablations SEEDS=3 ARGS="-S data.stride=2"
-	python -m wsgcn.ablations --seeds $(or $(SEEDS),1) $(ARGS)
+	python -m benchmarks.ablations --seeds $(or $(SEEDS),1) $(ARGS)
 
 # torch goes first and alone: pip then takes the build that fits the machine, with CUDA where there is a GPU.
 $(READY): requirements.txt pyproject.toml

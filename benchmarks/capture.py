@@ -13,6 +13,7 @@ import yaml
 from cdflib.cdfwrite import CDF
 
 from wsgcn.captures.human36m.names import FPS, SUBJECTS
+from wsgcn.captures.params import PreprocessParams
 from wsgcn.captures.preprocessing import preprocess
 from wsgcn.captures.synthetic import synthesise_take
 from wsgcn.captures.synthetic.capture import TAKES
@@ -52,7 +53,7 @@ def prepared(
 def prepare(raw: Path, folder: Path) -> None:
     """What the stages preprocess and detections do."""
     params = full_size_params(raw)
-    preprocess(params.data, folder / "poses.h5", folder / "preprocess.json")
+    preprocess(PreprocessParams.of(params).data, folder / "poses.h5", folder / "preprocess.json")
     import_detections(params.detections, folder / "poses.h5", folder / "detections.h5", folder / "detections.json")
 
 

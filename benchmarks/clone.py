@@ -7,6 +7,8 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 import yaml
@@ -16,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 _TINY = {
     ("demo", "seconds"): 1,
     ("data", "stride"): 10,
-    ("model", "channels"): 8,
-    ("model", "blocks"): 1,
+    ("model", "semgcn", "channels"): 8,
+    ("model", "semgcn", "blocks"): 1,
     ("warmup", "epochs"): 1,
     ("weak", "epochs"): 1,
     ("visualize", "seconds"): 0.5,
@@ -54,12 +56,12 @@ def make_tiny_clone(folder: Path) -> str:
     return repro.stdout + repro.stderr
 
 
-def change_params(folder: Path, changes: Mapping[tuple[str, str], object]) -> None:
-    """Change values in params.yaml, by section and key."""
+def change_params(folder: Path, changes: Mapping[tuple[str, ...], object]) -> None:
+    """Change values in params.yaml, by sections and key."""
     path = folder / "params.yaml"
     tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for (section, key), value in changes.items():
-        tree[section][key] = value
+    for (*sections, key), value in changes.items():
+        reduce(getitem, sections, tree)[key] = value
     path.write_text(yaml.safe_dump(tree, sort_keys=False), encoding="utf-8")
 
 

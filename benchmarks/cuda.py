@@ -15,9 +15,10 @@ import torch
 
 from benchmarks.random_training import STAGES, Products, Training
 from benchmarks.report import Measurement, median_and_spread, seconds
-from wsgcn.model.network import build_network, count_parameters
+from wsgcn.model.networks import build_network, count_parameters
+from wsgcn.model.params import Precision
 from wsgcn.model.runtime import prepare, tf32_products
-from wsgcn.running.params import Precision, read_params
+from wsgcn.running.params import read_params
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
@@ -55,7 +56,7 @@ def measure() -> list[Measurement]:
                     Measurement(name, rate, "steps/s", spread, note=f"floor {1 / floor_s:,.0f} steps/s: {note}")
                 )
                 if is_captured:
-                    schedule_s += _PUBLISHED_EPOCHS[stage] * training.steps_per_epoch / rate
+                    schedule_s += _PUBLISHED_EPOCHS[stage] * training.sets.steps_per_epoch / rate
         minutes = schedule_s / 60
         rows.append(
             Measurement(
@@ -64,7 +65,7 @@ def measure() -> list[Measurement]:
                 "min",
                 goal=f"< {_GOAL_MINUTES} min",
                 met=minutes < _GOAL_MINUTES,
-                note=f"20 + 80 epochs of {training.steps_per_epoch:,} captured steps at the rates above",
+                note=f"20 + 80 epochs of {training.sets.steps_per_epoch:,} captured steps at the rates above",
             )
         )
     return rows + _processes_at_once()
@@ -95,8 +96,7 @@ def _floor(training: Training, product_flop_per_s: float, copy_bytes_per_s: floa
 
 
 def _product_flop_per_s(device: torch.device, precision: Precision) -> float:
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    a, b = (torch.randn(_PRODUCT_SIZE, _PRODUCT_SIZE, device=device, dtype=dtype) for _ in range(2))
+    a, b = (torch.randn(_PRODUCT_SIZE, _PRODUCT_SIZE, device=device) for _ in range(2))
     with tf32_products(precision == "tf32"):
         return 2 * _PRODUCT_SIZE**3 / _kernel_s(lambda: torch.mm(a, b))
 

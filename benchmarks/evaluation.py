@@ -7,13 +7,14 @@ import numpy as np
 from benchmarks.capture import TEST_SUBJECTS, full_size_params, prepared
 from benchmarks.processes import in_fresh_process, memory_gb
 from benchmarks.report import Measurement, median_and_spread, seconds
-from wsgcn.captures.human36m.names import action_of
-from wsgcn.evaluation.evaluate import ErrorSums, predict
-from wsgcn.model.network import build_network
+from wsgcn.evaluation.evaluate import ErrorSums
+from wsgcn.model.networks import build_network
+from wsgcn.model.predict import predict
 from wsgcn.model.runtime import prepare
-from wsgcn.pose.skeleton import SKELETONS
+from wsgcn.pose.sequences import relative_truth, takes_of
+from wsgcn.pose.skeleton import SKELETONS, Skeleton
 from wsgcn.pose.store import Detections, Poses
-from wsgcn.training.sets import camera_poses, load_labelled, root_relative, takes_of
+from wsgcn.training.sets import load_labelled
 
 _REPEATS = 3
 _MOST_S = 15.0
@@ -53,9 +54,10 @@ def measure() -> list[Measurement]:
 def _metrics(poses_path: Path, detections_path: Path) -> tuple[float, float, int]:
     """Seconds, growth of memory and poses; the poses are in memory before."""
     params = full_size_params()
-    sequences = _test_sequences(poses_path, detections_path)
+    skeleton = SKELETONS[params.data.skeleton]
+    sequences = _test_sequences(poses_path, detections_path, skeleton)
     before_gb = memory_gb("VmHWM")
-    errors = ErrorSums()
+    errors = ErrorSums(skeleton, sorted({action for action, _, _ in sequences}))
 
     def add_all() -> None:
         for action, predicted_TJ3, truth_TJ3 in sequences:
@@ -66,20 +68,18 @@ def _metrics(poses_path: Path, detections_path: Path) -> tuple[float, float, int
     return metrics_s, memory_gb("VmHWM") - before_gb, errors.frames
 
 
-def _test_sequences(poses_path: Path, detections_path: Path) -> list[Sequence3D]:
+def _test_sequences(poses_path: Path, detections_path: Path, skeleton: Skeleton) -> list[Sequence3D]:
     """The true poses of the test subjects in every camera, and others near them for predictions."""
-    params = full_size_params()
-    skeleton = SKELETONS[params.data.skeleton]
     rng = np.random.default_rng(0)
     sequences = []
     with Poses(poses_path) as poses, Detections(detections_path) as detections:
-        for subject, take in takes_of(detections_path, TEST_SUBJECTS):
+        for subject, take in takes_of(detections, TEST_SUBJECTS):
             positions_m = poses.positions_m(subject, take)
             for serial in detections.serials(subject, take):
                 camera = detections.camera(subject, serial)
-                truth_TJ3 = root_relative(camera_poses(positions_m, camera, skeleton)).astype(np.float32)
+                truth_TJ3 = relative_truth(positions_m, camera, skeleton)
                 noise_TJ3 = rng.standard_normal(truth_TJ3.shape, dtype=np.float32)
-                sequences.append((action_of(take), truth_TJ3 + np.float32(_ERROR_M) * noise_TJ3, truth_TJ3))
+                sequences.append((poses.action(subject, take), truth_TJ3 + np.float32(_ERROR_M) * noise_TJ3, truth_TJ3))
     return sequences
 
 
@@ -89,8 +89,9 @@ def _prediction_rate(poses_path: Path, detections_path: Path) -> tuple[float, tu
     device = prepare(params.runtime)
     skeleton = SKELETONS[params.data.skeleton]
     network = build_network(skeleton, params.model, 0).to(device).eval()
-    takes = takes_of(detections_path, TEST_SUBJECTS[:1])[:_PREDICTED_TAKES]
-    keypoints_NJ2 = load_labelled(poses_path, detections_path, takes, skeleton).keypoints_NJ2.numpy()
+    with Poses(poses_path) as poses, Detections(detections_path) as detections:
+        takes = takes_of(detections, TEST_SUBJECTS[:1])[:_PREDICTED_TAKES]
+        keypoints_NJ2 = load_labelled(poses, detections, takes, skeleton).keypoints_NJ2.numpy()
 
     def run() -> None:
         predict(network, keypoints_NJ2, skeleton, batch=params.evaluate.batch, device=device)

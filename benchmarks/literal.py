@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from wsgcn.model.layers import GraphBlock, NonLocal, ResidualBlock, SemGraphConv
-from wsgcn.model.network import SemGCN
+from wsgcn.model.semgcn import SemGCN
 from wsgcn.pose.skeleton import Skeleton
-from wsgcn.running import params
+from wsgcn.training.params import Training
 
 
 class GraphConvolution(nn.Module):
@@ -148,7 +148,7 @@ class LiteralTraining:
         self,
         network: SemGCN,
         skeleton: Skeleton,
-        settings: params.Training,
+        settings: Training,
         labelled: LabelledPoses,
         unlabelled: UnlabelledPoses | None,
         workers: int = 0,

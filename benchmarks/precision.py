@@ -10,15 +10,14 @@ to a hundredth, so that the last steps add little to it.
 """
 
 import argparse
-import contextlib
 import io
 import math
 import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,15 +27,20 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from benchmarks.bf16 import bf16_networks
 from benchmarks.capture import full_size_params, prepare
 from benchmarks.report import Measurement, table
-from benchmarks.training import plain_layers
 from wsgcn.base.errors import InputError
-from wsgcn.base.trackers import NullTracker
 from wsgcn.evaluation.evaluate import EvaluationPaths, evaluate
+from wsgcn.evaluation.params import EvaluateParams
+from wsgcn.model.cpu.door import plain_layers
+from wsgcn.model.params import Precision
+from wsgcn.pose.sequences import count_poses, takes_of
+from wsgcn.pose.store import Detections
 from wsgcn.running.params import Params, parse_params
-from wsgcn.training.sets import count_poses, takes_of
-from wsgcn.training.stages import epoch_steps, train_weakly, warm_up
+from wsgcn.training.params import WarmupParams, WeakParams
+from wsgcn.training.sets import epoch_steps
+from wsgcn.training.stages import train_weakly, warm_up
 
 CAPTURE_VARIABLE = "WSGCN_CAPTURE"  # names the capture where no argument can
 
@@ -48,18 +52,19 @@ _DECAYS, _LAST_RATE = 40, 0.01  # the rate falls in so many steps to this share 
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to train: `runtime.precision`, and whether the CPU's own float32 layers are left out."""
+    """A way to train: `runtime.precision`, what else holds meanwhile, and whether it differs by rounding alone."""
 
-    precision: str
-    is_plain: bool = False
+    precision: Precision
+    meanwhile: Callable[[], AbstractContextManager[object]] = nullcontext
+    is_noise: bool = False
 
 
 REFERENCE = "float32"
 VARIANTS = {
     REFERENCE: Variant("float32"),
-    "float32-plain": Variant("float32", is_plain=True),
-    "bf16": Variant("bf16"),
-    "tf32-emulated": Variant("tf32", is_plain=True),
+    "float32-plain": Variant("float32", plain_layers, is_noise=True),
+    "bf16": Variant("float32", bf16_networks),
+    "tf32-emulated": Variant("tf32", plain_layers),
 }
 
 Errors = dict[str, float]  # mm, by metric, the mean over the test frames
@@ -114,11 +119,11 @@ def _parameters(
     tree["warmup"]["epochs"], tree["weak"]["epochs"] = epochs
     tree["runtime"] |= {"device": "cpu", "threads": threads}
     params = parse_params(tree, "benchmarks.precision")
-    detections = folder / "detections.h5"
-    labelled, unlabelled = (
-        count_poses(detections, takes_of(detections, subjects), stride)
-        for subjects in (params.data.subjects.labelled, params.data.subjects.unlabelled)
-    )
+    with Detections(folder / "detections.h5") as detections:
+        labelled, unlabelled = (
+            count_poses(detections, takes_of(detections, subjects), stride)
+            for subjects in (params.data.subjects.labelled, params.data.subjects.unlabelled)
+        )
     steps = sum(epochs) * epoch_steps(labelled, unlabelled, params.training)
     tree["training"] |= {"decay_steps": max(1, steps // _DECAYS), "decay_factor": _LAST_RATE ** (1 / _DECAYS)}
     return parse_params(tree, "benchmarks.precision")
@@ -130,16 +135,15 @@ def _final_errors(params: Params, folder: Path, seed: int, variant: Variant) -> 
     params = parse_params(changed, "benchmarks.precision")
     poses, detections, warmup, weak = (folder / name for name in ("poses.h5", "detections.h5", "warmup.pt", "weak.pt"))
     paths = EvaluationPaths(weak, poses, detections, *(folder / name for name in ("predictions.h5", "e.json", "a.csv")))
-    tracker = NullTracker()
-    with ExitStack() as patches:
-        patches.enter_context(patch("wsgcn.training.stages.check_precision"))  # which knows that the CPU has no TF32
-        patches.enter_context(patch("wsgcn.training.step.tf32_products", _emulated_tf32_products))
-        if variant.is_plain:
-            patches.enter_context(plain_layers())
-        warm_up(params, poses, detections, warmup, folder / "warmup.csv", tracker)
-        train_weakly(params, warmup, poses, detections, weak, folder / "weak.csv", tracker)
-    with contextlib.redirect_stdout(io.StringIO()):  # the table of the actions
-        report = evaluate(params, paths, tracker)
+    with (
+        patch("wsgcn.training.stages.check_precision"),  # which knows that the CPU has no TF32
+        patch("wsgcn.training.step.tf32_products", _emulated_tf32_products),
+        variant.meanwhile(),
+    ):
+        warm_up(WarmupParams.of(params), poses, detections, warmup, folder / "warmup.csv")
+        train_weakly(WeakParams.of(params), warmup, poses, detections, weak, folder / "weak.csv")
+    with redirect_stdout(io.StringIO()):  # the table of the actions
+        report = evaluate(EvaluateParams.of(params), paths)
     return {metric: report[metric]["frame_mean"] for metric in METRICS}
 
 
@@ -178,7 +182,7 @@ def _rows(errors: dict[str, list[Errors]], metric: str, label: str) -> Iterator[
         )
         if name != REFERENCE:
             differences = [value - other for value, other in zip(values, reference, strict=True)]
-            mean, is_noise = statistics.mean(differences), VARIANTS[name].precision == "float32"
+            mean, is_noise = statistics.mean(differences), VARIANTS[name].is_noise
             yield Measurement(
                 f"{label}, {name} minus {REFERENCE}",
                 mean,

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmarks.random_training import Training
-from benchmarks.training import plain_layers
+from wsgcn.model.cpu.door import plain_layers
 from wsgcn.model.runtime import prepare
 from wsgcn.running.params import read_params
 

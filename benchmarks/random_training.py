@@ -1,6 +1,7 @@
 """Training on random poses, for the benchmarks that time its steps, and the count of its matrix products."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -8,13 +9,16 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from wsgcn.model.network import build_network
+from wsgcn.model.networks import build_network
+from wsgcn.model.params import Precision
 from wsgcn.pose.skeleton import SKELETONS
-from wsgcn.running.params import Params, Precision
-from wsgcn.training.sets import LabelledSet, TrueRoots, UnlabelledSet
-from wsgcn.training.stages import Trainer, Weights, epoch_steps
+from wsgcn.running.params import Params
+from wsgcn.training.losses import TERMS, bone_ends
+from wsgcn.training.sets import LabelledSet, Sets, TrueRootSource, UnlabelledSet, epoch_steps
+from wsgcn.training.trainer import Trainer
 
 STAGES = ("warm-up", "weak")
+WEIGHTS = {term.name: 1.0 for term in TERMS}
 
 
 class Training:
@@ -29,36 +33,49 @@ class Training:
         labelled: int,
         unlabelled: int,
     ) -> None:
-        self.params, self.precision, self.device = params, precision, device
+        self.params, self.precision = params, precision
         self.skeleton = SKELETONS[params.data.skeleton]
-        self.steps_per_epoch = epoch_steps(labelled, unlabelled, params.training)
         joints = len(self.skeleton.joints)
         generator = torch.Generator().manual_seed(0)
 
         def normal(*shape: int) -> Tensor:
             return 0.3 * torch.randn(*shape, generator=generator)
 
-        self.labelled = LabelledSet(normal(labelled, joints, 2), normal(labelled, joints, 3)).to(device)
-        self.unlabelled: UnlabelledSet | None = None
-        batch = params.training.batch_labelled
+        of_labelled = LabelledSet(normal(labelled, joints, 2), normal(labelled, joints, 3)).to(device)
+        self.poses_per_step = params.training.batch_labelled
+        of_unlabelled: UnlabelledSet | None = None
         if stage == "weak":
-            self.unlabelled = UnlabelledSet(
+            of_unlabelled = UnlabelledSet(
                 keypoints_NJ2=normal(unlabelled, joints, 2),
                 camera_N=torch.zeros(unlabelled, dtype=torch.int64),
                 intrinsics_K9=torch.tensor([[2.29, 2.29, 0.02, 0.02, -0.2, 0.2, 0.0, 0.0, 0.0]]),
-                roots=TrueRoots(torch.tensor([0.0, 0.0, 5.0]).expand(unlabelled, 3).contiguous()),
+                roots=TrueRootSource(torch.tensor([0.0, 0.0, 5.0]).expand(unlabelled, 3).contiguous()),
             ).to(device)
-            batch += params.training.batch_unlabelled
-        self.poses_per_step = batch
-        self.weights = Weights(supervised=1.0, reprojection=1.0, bone=1.0)
-        self.bones_E2 = torch.tensor(self.skeleton.bones, device=device)
+            self.poses_per_step += params.training.batch_unlabelled
+        self.sets = Sets(
+            labelled=of_labelled,
+            unlabelled=of_unlabelled,
+            validation=None,
+            bone_ends_2EJ=bone_ends(torch.tensor(self.skeleton.bones, device=device), joints),
+            steps_per_epoch=epoch_steps(labelled, unlabelled, params.training),
+        )
 
     def runner(self, is_captured: bool) -> Callable[[int], object]:
-        """Trains for so many steps; the losses are read at their end, so the device has then done its work."""
-        network = build_network(self.skeleton, self.params.model, 0).to(self.device)
-        trainer = Trainer.start(network, self.params.training, 0, self.precision)
+        """A training from its start, as `runner_of` has it."""
+        network = build_network(self.skeleton, self.params.model, 0)
+        trainer = Trainer.start(network, self.params.training, 0, self.sets, WEIGHTS, self.precision)
         trainer.capture = is_captured
-        return lambda steps: trainer.run_epoch(steps, self.labelled, self.unlabelled, self.weights, self.bones_E2)
+        return runner_of(trainer)
+
+
+def runner_of(trainer: Trainer) -> Callable[[int], object]:
+    """Trains for so many steps; the losses are read at their end, so the device has then done its work."""
+
+    def run(steps: int) -> None:
+        trainer.sets = replace(trainer.sets, steps_per_epoch=steps)
+        trainer.run_epoch()
+
+    return run
 
 
 class Products(TorchDispatchMode):

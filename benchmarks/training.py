@@ -8,15 +8,17 @@ two.
 import statistics
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from unittest.mock import patch
 
+from benchmarks.bf16 import bf16_networks
 from benchmarks.literal import LabelledPoses, LiteralTraining, UnlabelledPoses
 from benchmarks.random_training import STAGES, Products, Training
 from benchmarks.report import Measurement, median_and_spread, product_flop_per_s, seconds
-from wsgcn.model.network import SemGCN, build_network
+from wsgcn.model.cpu.door import plain_layers
+from wsgcn.model.networks import build_network
 from wsgcn.model.runtime import prepare
-from wsgcn.running.params import Precision, read_params
-from wsgcn.training.sets import TrueRoots
+from wsgcn.model.semgcn import SemGCN
+from wsgcn.running.params import read_params
+from wsgcn.training.sets import TrueRootSource
 
 _POSES = 20_000
 _ROUNDS = 7
@@ -33,26 +35,24 @@ def measure() -> list[Measurement]:
 def _measure(stage: str) -> list[Measurement]:
     params = read_params()
     device = prepare(params.runtime.model_copy(update={"device": "cpu"}))
-
-    def training(precision: Precision) -> Training:
-        return Training(params, stage, precision, device, labelled=_POSES, unlabelled=_POSES)
-
-    ours, bf16 = training("float32"), training("bf16")
+    training = Training(params, stage, "float32", device, labelled=_POSES, unlabelled=_POSES)
     with plain_layers(), Products() as products:
-        ours.runner(is_captured=False)(1)
+        training.runner(is_captured=False)(1)
+    with bf16_networks():
+        bf16 = training.runner(is_captured=False)
     flop = sum(of_product for of_product, _ in products.counted)
-    runners: dict[str, tuple[Callable[[int], object], AbstractContextManager[object]]] = {
-        OURS: (ours.runner(is_captured=False), nullcontext()),
-        PLAIN: (ours.runner(is_captured=False), plain_layers()),
-        BF16: (bf16.runner(is_captured=False), nullcontext()),
-        LITERAL: (_faster(_literal(ours, workers=0), _literal(ours, workers=2)), nullcontext()),
+    runners: dict[str, tuple[Callable[[int], object], Callable[[], AbstractContextManager[object]]]] = {
+        OURS: (training.runner(is_captured=False), nullcontext),
+        PLAIN: (training.runner(is_captured=False), plain_layers),
+        BF16: (bf16, nullcontext),
+        LITERAL: (_faster(_literal(training, workers=0), _literal(training, workers=2)), nullcontext),
     }
     rates: dict[str, list[float]] = {name: [] for name in runners}
     product_rates = []
     for _ in range(_ROUNDS):
         product_rates.append(product_flop_per_s())
         for name, (run, context) in runners.items():
-            with context:
+            with context():
                 run(1)
                 rates[name].append(_STEPS[name] / seconds(lambda run=run, name=name: run(_STEPS[name])))  # type: ignore[misc]
     over_literal = [a / b for a, b in zip(rates[OURS], rates[LITERAL], strict=True)]
@@ -72,29 +72,23 @@ def _measure(stage: str) -> list[Measurement]:
     return rows
 
 
-def plain_layers() -> AbstractContextManager[object]:
-    """Inside, the CPU trains through the layers in plain torch."""
-    # A function, since a mock would keep the activations that it is called with.
-    return patch("wsgcn.model.network.may_fuse", lambda *tensors: False)
-
-
 def _rated(values: list[float]) -> tuple[float, str, tuple[float, float]]:
     value, spread = median_and_spread(values)
     return value, "steps/s", spread
 
 
 def _literal(training: Training, workers: int) -> Callable[[int], object]:
-    unlabelled = None
-    if training.unlabelled is not None:
-        roots = training.unlabelled.roots
-        assert isinstance(roots, TrueRoots)
-        intrinsics_N9 = training.unlabelled.intrinsics_K9[training.unlabelled.camera_N]
+    sets, unlabelled = training.sets, None
+    if sets.unlabelled is not None:
+        roots = sets.unlabelled.roots
+        assert isinstance(roots, TrueRootSource)
+        intrinsics_N9 = sets.unlabelled.intrinsics_K9[sets.unlabelled.camera_N]
         unlabelled = UnlabelledPoses(
-            training.unlabelled.keypoints_NJ2.numpy(), roots.root_N3.numpy(), intrinsics_N9.numpy()
+            sets.unlabelled.keypoints_NJ2.numpy(), roots.root_N3.numpy(), intrinsics_N9.numpy()
         )
     network = build_network(training.skeleton, training.params.model, 0)
     assert isinstance(network, SemGCN), "the literal step is SemGCN's: run this with model.name: semgcn"
-    labelled = LabelledPoses(training.labelled.keypoints_NJ2.numpy(), training.labelled.pose_NJ3.numpy())
+    labelled = LabelledPoses(sets.labelled.keypoints_NJ2.numpy(), sets.labelled.pose_NJ3.numpy())
     return LiteralTraining(
         network, training.skeleton, training.params.training, labelled, unlabelled, workers=workers
     ).run

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-from wsgcn.base.trackers import Tracker
+from wsgcn.base.run import Run
+from wsgcn.captures.params import DemoParams as Params
 from wsgcn.captures.synthetic import write_capture
-from wsgcn.running.params import DEMO_RAW, Params
-from wsgcn.running.stage import run_stage
+from wsgcn.pose.params import DEMO_RAW
 
 
-def main(params: Params, tracker: Tracker) -> None:
-    write_capture(Path(DEMO_RAW), params.demo.seconds, params.seed)
-
-
-if __name__ == "__main__":
-    run_stage(main, "demo")
+def main(params: Params, run: Run) -> None:
+    write_capture(Path(DEMO_RAW), params.demo.seconds, params.seed, run.bars)

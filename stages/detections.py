@@ -2,19 +2,14 @@
 
 from pathlib import Path
 
-from wsgcn.base.trackers import Tracker
+from wsgcn.base.run import Run
 from wsgcn.detections.importing import import_detections
-from wsgcn.running.params import Params
-from wsgcn.running.stage import run_stage
+from wsgcn.detections.params import DetectionsParams as Params
 
 REPORT = Path("metrics/detections.json")
 
 
-def main(params: Params, tracker: Tracker) -> None:
-    report = import_detections(params.detections, Path("data/poses.h5"), Path("data/detections.h5"), REPORT)
+def main(params: Params, run: Run) -> None:
+    report = import_detections(params.detections, Path("data/poses.h5"), Path("data/detections.h5"), REPORT, run.bars)
     print(report.text())
-    tracker.log_artifact(REPORT)
-
-
-if __name__ == "__main__":
-    run_stage(main, "detections")
+    run.tracker.log_artifact(REPORT)

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from wsgcn.base.files import write_atomically
-from wsgcn.base.trackers import Tracker
+from wsgcn.base.run import Run
 from wsgcn.evaluation.evaluate import EvaluationPaths, evaluate
+from wsgcn.evaluation.params import EvaluateParams as Params
 from wsgcn.release.export import export_onnx
 from wsgcn.release.model_card import model_card
-from wsgcn.running.params import Params
-from wsgcn.running.stage import run_stage
 
 PATHS = EvaluationPaths(
     checkpoint=Path("models/weak.pt"),
@@ -21,14 +20,10 @@ PATHS = EvaluationPaths(
 ONNX, CARD = Path("models/weak.onnx"), Path("models/MODEL_CARD.md")
 
 
-def main(params: Params, tracker: Tracker) -> None:
-    report = evaluate(params, PATHS, tracker)
+def main(params: Params, run: Run) -> None:
+    report = evaluate(params, PATHS, run)
     export = export_onnx(PATHS.checkpoint, ONNX)
     write_atomically(CARD, model_card(PATHS.checkpoint, report, params))
     for path in (PATHS.report, PATHS.actions, CARD):
-        tracker.log_artifact(path)
-    tracker.log_model(export.path, export.example)
-
-
-if __name__ == "__main__":
-    run_stage(main, "evaluate")
+        run.tracker.log_artifact(path)
+    run.tracker.log_model(export.path, export.example)

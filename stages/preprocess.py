@@ -1,20 +1,15 @@
-"""Stage preprocess: Human3.6M in any layout to data/poses.h5."""
+"""Stage preprocess: a motion capture in any layout to data/poses.h5."""
 
 from pathlib import Path
 
-from wsgcn.base.trackers import Tracker
+from wsgcn.base.run import Run
+from wsgcn.captures.params import PreprocessParams as Params
 from wsgcn.captures.preprocessing import preprocess
-from wsgcn.running.params import Params
-from wsgcn.running.stage import run_stage
 
 REPORT = Path("metrics/preprocess.json")
 
 
-def main(params: Params, tracker: Tracker) -> None:
-    report = preprocess(params.data, Path("data/poses.h5"), REPORT)
+def main(params: Params, run: Run) -> None:
+    report = preprocess(params.data, Path("data/poses.h5"), REPORT, run.bars)
     print(report.text())
-    tracker.log_artifact(REPORT)
-
-
-if __name__ == "__main__":
-    run_stage(main, "preprocess")
+    run.tracker.log_artifact(REPORT)

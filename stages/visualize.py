@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from wsgcn.base.trackers import Tracker
+from wsgcn.base.run import Run
+from wsgcn.rendering.params import VisualizeParams as Params
 from wsgcn.rendering.pictures import PicturePaths, make_pictures
-from wsgcn.running.params import Params
-from wsgcn.running.stage import run_stage
 
 PATHS = PicturePaths(
     predictions=Path("data/predictions.h5"),
@@ -17,11 +16,7 @@ PATHS = PicturePaths(
 )
 
 
-def main(params: Params, tracker: Tracker) -> None:
+def main(params: Params, run: Run) -> None:
     clips = params.visualize
-    make_pictures(PATHS, seconds=clips.seconds, fps=clips.fps, serial=clips.serial)
-    tracker.log_artifact(PATHS.folder)
-
-
-if __name__ == "__main__":
-    run_stage(main, "visualize")
+    make_pictures(PATHS, seconds=clips.seconds, fps=clips.fps, serial=clips.serial, bars=run.bars)
+    run.tracker.log_artifact(PATHS.folder)

@@ -2,19 +2,14 @@
 
 from pathlib import Path
 
-from wsgcn.base.trackers import Tracker
-from wsgcn.running.params import Params
-from wsgcn.running.stage import run_stage
+from wsgcn.base.run import Run
+from wsgcn.training.params import WarmupParams as Params
 from wsgcn.training.stages import warm_up
 
 CHECKPOINT, CURVES = Path("models/warmup.pt"), Path("metrics/warmup.csv")
 
 
-def main(params: Params, tracker: Tracker) -> None:
-    warm_up(params, Path("data/poses.h5"), Path("data/detections.h5"), CHECKPOINT, CURVES, tracker)
-    tracker.log_artifact(CHECKPOINT)
-    tracker.log_artifact(CURVES)
-
-
-if __name__ == "__main__":
-    run_stage(main, "warmup")
+def main(params: Params, run: Run) -> None:
+    warm_up(params, Path("data/poses.h5"), Path("data/detections.h5"), CHECKPOINT, CURVES, run)
+    run.tracker.log_artifact(CHECKPOINT)
+    run.tracker.log_artifact(CURVES)

@@ -2,20 +2,15 @@
 
 from pathlib import Path
 
-from wsgcn.base.trackers import Tracker
-from wsgcn.running.params import Params
-from wsgcn.running.stage import run_stage
+from wsgcn.base.run import Run
+from wsgcn.training.params import WeakParams as Params
 from wsgcn.training.stages import train_weakly
 
+WARMUP = Path("models/warmup.pt")
 CHECKPOINT, CURVES = Path("models/weak.pt"), Path("metrics/weak.csv")
 
 
-def main(params: Params, tracker: Tracker) -> None:
-    warmup = Path("models/warmup.pt")
-    train_weakly(params, warmup, Path("data/poses.h5"), Path("data/detections.h5"), CHECKPOINT, CURVES, tracker)
-    tracker.log_artifact(CHECKPOINT)
-    tracker.log_artifact(CURVES)
-
-
-if __name__ == "__main__":
-    run_stage(main, "weak")
+def main(params: Params, run: Run) -> None:
+    train_weakly(params, WARMUP, Path("data/poses.h5"), Path("data/detections.h5"), CHECKPOINT, CURVES, run)
+    run.tracker.log_artifact(CHECKPOINT)
+    run.tracker.log_artifact(CURVES)

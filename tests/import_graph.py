@@ -44,7 +44,17 @@ def imported_files(start: str) -> set[str]:
     return {str(module_file(name).relative_to(ROOT)) for name in seen}  # type: ignore[union-attr]
 
 
+def wings(stage: str) -> list[str]:
+    """What dvc.yaml lists as the code of a stage: its own file, and the wings of all files that it imports.
+
+    The packages' own __init__.py hold no code that an output depends on.
+    """
+    files = imported_files(stage) - {"stages/__init__.py", "wsgcn/__init__.py"}
+    own = {file for file in files if file.startswith("stages/")}
+    return sorted(own) + sorted({"/".join(file.split("/")[:2]) for file in files - own})
+
+
 if __name__ == "__main__":
     import sys
 
-    print("\n".join(f"      - {file}" for file in sorted(imported_files(sys.argv[1]))))
+    print("\n".join(f"      - {path}" for path in wings(sys.argv[1])))

@@ -12,7 +12,7 @@ from stages import visualize
 from tests.rendering.capture import write_predictions
 from tests.tiny import ROOT
 from wsgcn.base.errors import InputError
-from wsgcn.base.trackers import RecordingTracker
+from wsgcn.base.run import RecordingTracker
 from wsgcn.rendering.pictures import PicturePaths, make_pictures, read_curves
 
 WARMUP = "epoch,step,supervised,total,learning_rate,seconds,validation_mpjpe_mm\n1,10,0.1,0.1,0.001,2,\n"

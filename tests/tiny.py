@@ -8,6 +8,7 @@ import numpy as np
 import yaml
 
 from wsgcn.captures.human36m.cameras import human36m_cameras
+from wsgcn.captures.human36m.names import ACTIONS, action_of
 from wsgcn.pose.camera import project, world_to_camera
 from wsgcn.pose.skeleton import H36M17
 from wsgcn.pose.store import Sequence2D, create_detections, create_poses
@@ -58,13 +59,16 @@ def write_tiny_capture(
     """Write poses.h5 and detections.h5 (exact projections); returns their paths."""
     cameras = {subject: by_serial for subject, by_serial in human36m_cameras().items() if subject in subjects}
     poses_path, detections_path = folder / "poses.h5", folder / "detections.h5"
-    with create_poses(poses_path) as poses, create_detections(detections_path, "gt", H36M17.joints) as detections:
+    with (
+        create_poses(poses_path, ACTIONS) as poses,
+        create_detections(detections_path, "gt", "exact projections", H36M17.joints) as detections,
+    ):
         poses.add_cameras(cameras)
         detections.add_cameras(cameras)
         for subject in subjects:
             for take in takes:
                 positions_m = tiny_positions_m(subject, take, frames)
-                poses.add(subject, take, positions_m, 50.0)
+                poses.add(subject, take, positions_m, action_of(take), 50.0)
                 for serial, camera in cameras[subject].items():
                     points_m = world_to_camera(
                         positions_m.astype(float), camera.rotation, np.array(camera.translation_m)
@@ -80,8 +84,8 @@ def tiny_params(**changes: Any) -> Params:
     defaults = {
         "data__subjects": {"labelled": ["S1"], "unlabelled": ["S5"], "validation": [], "test": ["S9"]},
         "data__stride": 1,
-        "model__channels": 8,
-        "model__blocks": 1,
+        "model__semgcn__channels": 8,
+        "model__semgcn__blocks": 1,
         "training__batch_labelled": 16,
         "training__batch_unlabelled": 16,
         "warmup__epochs": 1,

@@ -6,9 +6,11 @@ from typing import Any
 import torch
 
 from tests.tiny import tiny_params
+from wsgcn.captures.human36m.cameras import human36m_cameras
 from wsgcn.model.checkpoint import Checkpoint, Chosen
-from wsgcn.model.network import build_network
+from wsgcn.model.networks import build_network
 from wsgcn.pose.skeleton import SKELETONS
+from wsgcn.training.params import WarmupParams, WeakParams
 
 
 def write_tiny_checkpoint(path: Path, **changes: Any) -> Checkpoint:
@@ -34,7 +36,9 @@ def write_tiny_checkpoint(path: Path, **changes: Any) -> Checkpoint:
         model=params.model,
         skeleton=skeleton,
         source="gt",
-        params=params.used_by("weak"),
+        source_words="exact projections",
+        camera_9=tuple(human36m_cameras()["S1"]["54138969"].intrinsics_screen.tolist()),
+        params={**WarmupParams.of(params).model_dump(), **WeakParams.of(params).model_dump()},
         weights=weights,
         optimiser={},
         epoch=2,

@@ -24,8 +24,8 @@ import scipy.io
 from wsgcn.base.errors import InputError
 from wsgcn.base.hdf5 import ForeignHdf5
 from wsgcn.captures.human36m.cameras import SERIALS
-from wsgcn.captures.human36m.find import find_layout
 from wsgcn.captures.human36m.mat import decode_mat
+from wsgcn.captures.layouts import find_capture
 from wsgcn.detections.hourglass import open_pretrained
 from wsgcn.lifting.keypoints.formats import open_keypoints
 from wsgcn.lifting.writers import h5
@@ -501,8 +501,8 @@ def test_hours_of_nothing_in_few_bytes_are_read(tmp_path: Path) -> None:
 )
 def test_a_hostile_member_of_h36m_zip_is_refused_by_both_readers(kind: str, tmp_path: Path) -> None:
     def read_3d(archive: Path) -> None:
-        [recording] = find_layout(archive).recordings(["S1"])
-        recording.decode()
+        [recording] = find_capture(archive).recordings()
+        recording.read()
 
     def read_2d(archive: Path) -> None:
         list(open_pretrained(archive).sequences(lambda *_: True))
@@ -520,7 +520,7 @@ def test_a_hostile_member_of_h36m_zip_is_refused_by_both_readers(kind: str, tmp_
 
 def detections(folder: Path, replace: Callable[[h5py.File, str], None]) -> Path:
     path = folder / "detections.h5"
-    with create_detections(path, "x", H36M16.joints) as writer:
+    with create_detections(path, "x", "whatever", H36M16.joints) as writer:
         writer.add(Sequence2D("S9", "Eating", SERIALS[0], np.ones((5, 16, 2), np.float32), np.ones((5, 16))))
     with h5py.File(path, "a") as file:
         replace(file, f"S9/Eating/{SERIALS[0]}")
@@ -545,7 +545,7 @@ def test_hostile_detections_are_refused_whole_and_in_slices(kind: str, name: str
     ("replace", "sentence"),
     [
         (
-            lambda file, place: file.move("S9", "nobody"),
+            lambda file, place: file.move("S9", " nobody"),
             r"is HDF5, but not detections of this project \(it has nobody\)",
         ),
         (lambda file, place: file.attrs.__delitem__("joints"), "has no joints, expected a list of names"),
@@ -586,8 +586,8 @@ def test_a_camera_of_other_parameters_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_poses_by_an_external_link_are_refused(tmp_path: Path) -> None:
-    with create_poses(tmp_path / "poses.h5") as writer:
-        writer.add("S1", "Eating", np.zeros((3, 17, 3)), 50.0)
+    with create_poses(tmp_path / "poses.h5", ["Eating"]) as writer:
+        writer.add("S1", "Eating", np.zeros((3, 17, 3)), "Eating", 50.0)
     with h5py.File(tmp_path / "poses.h5", "a") as file:
         del file["S1/Eating/positions_m"]
         external_link(file, "S1/Eating/positions_m", tmp_path)

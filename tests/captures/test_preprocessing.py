@@ -4,20 +4,29 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from tests.tiny import tiny_params, tiny_positions_m
 from wsgcn.base.errors import InputError
-from wsgcn.captures.human36m.cameras import human36m_cameras
+from wsgcn.captures.cameras import centred
+from wsgcn.captures.capture import Capture, Hints, Layout, Recording
+from wsgcn.captures.human36m.cameras import SERIALS, human36m_cameras
 from wsgcn.captures.human36m.names import ACTIONS, SUBJECTS
-from wsgcn.captures.preprocessing import Report, preprocess
+from wsgcn.captures.layouts import LAYOUTS
+from wsgcn.captures.params import RawData
+from wsgcn.captures.preprocessing import CaptureReport, preprocess
+from wsgcn.detections.importing import import_detections
+from wsgcn.detections.params import Detections as DetectionsSection
+from wsgcn.pose.camera import project
+from wsgcn.pose.sequences import camera_poses, sequences_of, takes_of
 from wsgcn.pose.skeleton import H36M17, H36M32_INDEX
-from wsgcn.pose.store import Poses
-from wsgcn.running.params import Data, read_params
+from wsgcn.pose.store import Detections, Poses, create_poses
 
 ROOT = Path(__file__).resolve().parents[2]
 HUMAN36M = ROOT.parent / "shared" / "data" / "human36m"
@@ -51,20 +60,27 @@ def write_npz(path: Path, takes: Takes) -> Path:
     return path
 
 
-def data_params(raw: Path, layout: str = "auto", used: tuple[str, str] = ("S1", "S9"), drop: bool = False) -> Data:
-    default = read_params(ROOT / "params.yaml").data
+def data_params(raw: Path, layout: str = "auto", used: tuple[str, str] = ("S1", "S9"), drop: bool = False) -> RawData:
     labelled, test = used
     subjects = {"labelled": [labelled], "unlabelled": [], "validation": [], "test": [test]}
-    changed = {"raw": str(raw), "layout": layout, "drop_bad_frames": drop, "subjects": subjects}
-    return Data.model_validate(default.model_dump() | changed)
+    return RawData.model_validate(
+        {
+            "raw": str(raw),
+            "layout": layout,
+            "unit": "auto",
+            "up": "auto",
+            "drop_bad_frames": drop,
+            "subjects": subjects,
+        }
+    )
 
 
-def run(folder: Path, data: Data) -> tuple[Report, Path, Path]:
+def run(folder: Path, data: RawData) -> tuple[CaptureReport, Path, Path]:
     poses_path, report_path = folder / "poses.h5", folder / "preprocess.json"
     return preprocess(data, poses_path, report_path), poses_path, report_path
 
 
-def assert_refused(tmp_path: Path, data: Data, *parts: str) -> None:
+def assert_refused(tmp_path: Path, data: RawData, *parts: str) -> None:
     """One sentence with these parts, and no file."""
     out = tmp_path / "out"
     out.mkdir()
@@ -308,3 +324,211 @@ def test_matlabs_takes_have_the_same_positions(tmp_path: Path) -> None:
 @needs_human36m
 def test_a_folder_of_several_layouts_asks_which(tmp_path: Path) -> None:
     assert_refused(tmp_path, data_params(HUMAN36M), "cdf_archives (", "martinez_zip (", "mat (", "data.layout")
+
+
+# A capture of another kind: free names, a rate and actions of its own, and no cameras
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dances(Capture):
+    """Takes that the test holds in memory, (T, 17, 3) metres, by subject and name."""
+
+    takes: Mapping[tuple[str, str], np.ndarray]
+
+    def recordings(self) -> Iterator[Recording]:
+        for (subject, take), positions_m in self.takes.items():
+            yield Recording(
+                subject=subject,
+                take=take,
+                action=take.split("-")[0],
+                fps=30.0,
+                origin=f"{self.paths[0]}: {subject} {take}",
+                read=lambda positions_m=positions_m: positions_m,  # type: ignore[misc]
+                left_out_by="rehearsal" if take.endswith("rehearsal") else None,
+            )
+
+    @property
+    def expected_takes(self) -> int:
+        return len(self.takes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DanceLayout(Layout):
+    takes: Mapping[tuple[str, str], np.ndarray]
+
+    def root_of(self, path: Path) -> Path | None:
+        return path.parent if path.suffix == ".dance" else None
+
+    def capture(self, root: Path, paths: Sequence[Path], hints: Hints) -> Capture:
+        return Dances(
+            layout=self.name,
+            root=root,
+            paths=tuple(paths),
+            actions=("waltz", "tango"),
+            takes_per_action=1,
+            takes=self.takes,
+        )
+
+
+AWAY_M = np.array([40.0, -25.0, 0.0])  # where the capture's floor has its origin is its own affair
+
+
+def dances() -> dict[tuple[str, str], np.ndarray]:
+    names = [("actor-10", "waltz-1"), ("actor-2", "tango-1"), ("Anna", "waltz-1"), ("Anna", "polka-1")]
+    return {name: tiny_positions_m(*name, frames=15).astype(np.float64) + AWAY_M for name in names}
+
+
+@pytest.fixture
+def dance_path(tmp_path: Path) -> Path:
+    path = tmp_path / "raw" / "a.dance"
+    path.parent.mkdir()
+    path.touch()
+    return path
+
+
+def body_m() -> np.ndarray:
+    return tiny_positions_m("Anna", "another", frames=8).astype(np.float64)
+
+
+def run_dances(
+    monkeypatch: pytest.MonkeyPatch, path: Path, takes: Takes, folder: Path, used: tuple[str, str] = ("Anna", "actor-2")
+) -> tuple[CaptureReport, Path]:
+    layout = DanceLayout(name="dance", files="*.dance", endings=(".dance",), takes=takes)
+    monkeypatch.setattr("wsgcn.captures.layouts.LAYOUTS", (*LAYOUTS, layout))
+    report, poses_path, report_path = run(folder, data_params(path, used=used))
+    assert json.loads(report_path.read_text()) == report.as_dict()
+    return report, poses_path
+
+
+def test_a_capture_with_names_rate_and_actions_of_its_own_is_written_with_them(
+    monkeypatch: pytest.MonkeyPatch, dance_path: Path, tmp_path: Path
+) -> None:
+    report, poses_path = run_dances(monkeypatch, dance_path, dances(), tmp_path / "out")
+    with Poses(poses_path) as poses:
+        assert poses.subjects == ["Anna", "actor-2", "actor-10"]
+        assert poses.takes("Anna") == ["polka-1", "waltz-1"]
+        assert poses.actions == ["waltz", "tango", "polka"], "the capture's own order, then the others"
+        assert {(subject, take): poses.action(subject, take) for subject, take in dances()} == {
+            name: name[1].split("-")[0] for name in dances()
+        }
+        assert {poses.fps(*name) for name in dances()} == {30.0}
+    assert (report.layout, report.takes, report.frames, report.seconds) == ("dance", 4, 60, 2.0)
+    assert list(report.subjects) == ["Anna", "actor-2", "actor-10"]
+    assert (report.missing_subjects, report.left_out, report.dropped) == ([], [], [])
+    assert report.subjects["Anna"].missing_takes == {"tango": 1}
+
+
+def test_a_capture_without_cameras_gets_four_and_each_take_stands_between_them(
+    monkeypatch: pytest.MonkeyPatch, dance_path: Path, tmp_path: Path
+) -> None:
+    report, poses_path = run_dances(monkeypatch, dance_path, dances(), tmp_path / "out")
+    assert report.cameras == "the four standard ones, placed around each take of Anna, actor-2, actor-10"
+    assert report.text().splitlines()[0].endswith(f"layout dance, cameras: {report.cameras}")
+    with Poses(poses_path) as poses:
+        assert {subject: list(cameras) for subject, cameras in poses.cameras().items()} == {
+            subject: list(SERIALS) for subject in ("Anna", "actor-2", "actor-10")
+        }
+        for (subject, take), positions_m in dances().items():
+            stored_m = poses.positions_m(subject, take)
+            np.testing.assert_allclose(stored_m, centred(positions_m), atol=1e-5)  # float32, 40 m away
+            np.testing.assert_allclose(stored_m[..., 2], positions_m[..., 2], atol=1e-6)
+
+
+def test_a_capture_with_cameras_says_so(tmp_path: Path) -> None:
+    report, _, _ = run(tmp_path, data_params(write_martinez(tmp_path / "raw", TWO)))
+    assert report.cameras == "the capture's own"
+
+
+def test_the_invented_cameras_see_everybody_whole_and_upright_in_the_detections(
+    monkeypatch: pytest.MonkeyPatch, dance_path: Path, tmp_path: Path
+) -> None:
+    _, poses_path = run_dances(monkeypatch, dance_path, dances(), tmp_path / "out")
+    detections_path = tmp_path / "detections.h5"
+    source = DetectionsSection(source="gt", path="not read")
+    report = import_detections(source, poses_path, detections_path, tmp_path / "detections.json")
+    assert {name: (counts.takes, counts.sequences, counts.frames) for name, counts in report.subjects.items()} == {
+        "Anna": (2, 8, 120),
+        "actor-2": (1, 4, 60),
+        "actor-10": (1, 4, 60),
+    }
+    assert not report.missing_subjects + report.missing_takes + report.missing_cameras + report.ignored_takes
+    head, foot = H36M17.joints.index("Head"), H36M17.joints.index("LFoot")
+    with Detections(detections_path) as detections, Poses(poses_path) as poses:
+        assert detections.subjects == poses.subjects
+        assert detections.cameras() == poses.cameras()
+        for sequence, camera in sequences_of(detections, takes_of(detections, detections.subjects)):
+            points_px = sequence.keypoints_px
+            assert len(points_px) == poses.frames(sequence.subject, sequence.take)
+            assert (points_px >= 0).all()
+            assert (points_px < [camera.width_px, camera.height_px]).all()
+            assert (points_px[:, head, 1] + 100 < points_px[:, foot, 1]).all()
+            # what an evaluation compares with: 2D and truth of one camera belong together
+            truth_m = camera_poses(poses.positions_m(sequence.subject, sequence.take), camera, H36M17)
+            np.testing.assert_allclose(project(truth_m, camera.intrinsics_px), points_px, atol=1e-2)
+
+
+def test_the_bytes_do_not_depend_on_the_order_of_a_capture_of_free_names(
+    monkeypatch: pytest.MonkeyPatch, dance_path: Path, tmp_path: Path
+) -> None:
+    takes = dances() | {("Anna 1", "waltz-1"): dances()["Anna", "waltz-1"], ("Anna 01", "waltz-1"): body_m()}
+    written = set()
+    for index, given in enumerate((takes, dict(reversed(takes.items())))):
+        written.add(run_dances(monkeypatch, dance_path, given, tmp_path / str(index))[1].read_bytes())
+    assert len(written) == 1
+
+
+def test_nothing_is_left_out_in_silence(monkeypatch: pytest.MonkeyPatch, dance_path: Path, tmp_path: Path) -> None:
+    takes = dances() | {("Anna", "tango-rehearsal"): body_m()}
+    report, poses_path = run_dances(monkeypatch, dance_path, takes, tmp_path / "out")
+    assert [(left.subject, left.take, left.action, left.rule) for left in report.left_out] == [
+        ("Anna", "tango-rehearsal", "tango", "rehearsal")
+    ]
+    assert "left out: Anna tango-rehearsal, rehearsal" in report.text()
+    with Poses(poses_path) as poses:
+        written = {(subject, take) for subject in poses.subjects for take in poses.takes(subject)}
+        frames = sum(poses.frames(*name) for name in written)
+    assert written | {(left.subject, left.take) for left in report.left_out} == set(takes)
+    assert (report.takes, report.frames) == (len(written), frames)
+
+
+def test_a_subject_that_the_other_capture_lacks_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, dance_path: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"has no take of Bert, .* \(it has Anna, actor-2, actor-10\)\.$"):
+        run_dances(monkeypatch, dance_path, dances(), tmp_path / "out", used=("Anna", "Bert"))
+    assert not (tmp_path / "out").exists()
+
+
+# Names of subjects
+
+
+@pytest.mark.parametrize("name", ["", "a/b", " x", "x ", ".", "..", "cameras", "a\nb", "x" * 101])
+@pytest.mark.parametrize("key", ["labelled", "unlabelled", "validation", "test"])
+def test_a_subject_that_no_file_can_hold_is_refused_with_its_key(key: str, name: str) -> None:
+    subjects: dict[str, list[str]] = {"labelled": ["S1"], "unlabelled": ["S5"], "validation": [], "test": ["S9"]}
+    subjects[key] = [*subjects[key], name]
+    with pytest.raises(InputError) as caught:
+        tiny_params(data__subjects=subjects)
+    message = str(caught.value)
+    assert message.startswith(f"tiny: data.subjects.{key}.{len(subjects[key]) - 1}: ")
+    assert "\n" not in message
+    assert len(message) < 500
+
+
+@pytest.mark.parametrize("name", ["Anna", "actor-2", "S 1", "Åsa", "07", "x" * 100])
+def test_any_other_name_may_be_a_subjects(name: str, tmp_path: Path) -> None:
+    subjects = {"labelled": [name], "unlabelled": ["S5"], "validation": [], "test": ["S9"]}
+    assert tiny_params(data__subjects=subjects).data.subjects.labelled == [name]
+    with create_poses(tmp_path / "poses.h5", ["waltz"]) as writer:
+        writer.add(name, "waltz-1", body_m(), "waltz", 30.0)
+    with Poses(tmp_path / "poses.h5") as poses:
+        assert (poses.subjects, poses.takes(name)) == ([name], ["waltz-1"])
+
+
+@pytest.mark.parametrize(("subject", "take"), [("cameras", "waltz"), ("a/b", "waltz"), ("", "waltz"), ("Anna", ".")])
+def test_a_name_that_no_file_can_hold_is_one_sentence(
+    subject: str, take: str, monkeypatch: pytest.MonkeyPatch, dance_path: Path, tmp_path: Path
+) -> None:
+    takes = dances() | {(subject, take): body_m()}
+    with pytest.raises(InputError, match=r"cannot be the name of a subject or a take\.$"):
+        run_dances(monkeypatch, dance_path, takes, tmp_path / "out")

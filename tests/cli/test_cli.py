@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from tests.readers.test_keypoints_alphapose import entries
-from tests.test_lifting import checkpoint_path  # noqa: F401
 
+from tests.lifting.keypoints.test_keypoints_alphapose import entries
+from tests.lifting.test_lifter import checkpoint_path  # noqa: F401
 from tests.people import triples
 from tests.tiny import ROOT
 from wsgcn import cli

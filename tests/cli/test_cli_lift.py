@@ -2,10 +2,10 @@ import json
 
 import numpy as np
 import pytest
-from tests.readers.test_keypoints_alphapose import entries
-from tests.test_batch_lifting import PEOPLE, write_parquet
-from tests.test_lifting import checkpoint_path  # noqa: F401
 
+from tests.lifting.keypoints.test_keypoints_alphapose import entries
+from tests.lifting.test_batch_lifting import PEOPLE, write_parquet
+from tests.lifting.test_lifter import checkpoint_path  # noqa: F401
 from tests.people import triples
 from tests.tiny import write_tiny_capture
 from wsgcn.cli import main

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.readers.test_hostile_pickles import ARRAY, NOTHING, ONE, call, dtype, npz, number, raw, state
 
 from tests.bombs import deflated_zeros, read_in_little_memory, zip_of
+from tests.containers.test_hostile_pickles import ARRAY, NOTHING, ONE, call, dtype, npz, number, raw, state
 from wsgcn.base import limits
 from wsgcn.base.errors import InputError
 from wsgcn.containers.npy import load_npy

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from wsgcn.captures.human36m.cameras import human36m_cameras
+from wsgcn.captures.human36m.names import ACTIONS, action_of
 from wsgcn.detections.projections import Projections
 from wsgcn.pose.camera import Camera
 from wsgcn.pose.skeleton import H36M17
@@ -29,10 +30,10 @@ def _write_poses(path: Path) -> dict[tuple[str, str], np.ndarray]:
         ("S9", "Photo"): rng.uniform(-1, 1, size=(1, 17, 3)).astype(np.float32),
     }
     cameras = human36m_cameras()
-    with create_poses(path) as writer:
+    with create_poses(path, ACTIONS) as writer:
         writer.add_cameras({subject: cameras[subject] for subject in ("S9", "S11")})
         for (subject, take), positions_m in takes.items():
-            writer.add(subject, take, positions_m, 50.0)
+            writer.add(subject, take, positions_m, action_of(take), 50.0)
     return takes
 
 

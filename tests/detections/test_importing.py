@@ -16,12 +16,16 @@ import pytest
 
 from wsgcn.base.errors import InputError
 from wsgcn.captures.human36m.cameras import SERIALS, human36m_cameras
+from wsgcn.captures.human36m.names import ACTIONS, action_of
+from wsgcn.captures.params import RawData
 from wsgcn.captures.preprocessing import preprocess
 from wsgcn.detections.importing import import_detections
+from wsgcn.detections.params import Detections
+from wsgcn.detections.sources import SOURCES
+from wsgcn.pose.params import Subjects
 from wsgcn.pose.skeleton import H36M16, H36M17
 from wsgcn.pose.store import Detections as DetectionsFile
 from wsgcn.pose.store import create_poses
-from wsgcn.running.params import Data, Detections, Subjects
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data" / "human36m"
@@ -35,11 +39,11 @@ Positions = dict[str, dict[str, list[Any]]]
 def _write_poses(folder: Path) -> Path:
     rng = np.random.default_rng(0)
     cameras = human36m_cameras()
-    with create_poses(folder / "poses.h5") as writer:
+    with create_poses(folder / "poses.h5", ACTIONS) as writer:
         writer.add_cameras({subject: cameras[subject] for subject in _FRAMES})
         for subject, takes in _FRAMES.items():
             for take, frames in takes.items():
-                writer.add(subject, take, rng.uniform(-1, 1, size=(frames, 17, 3)), 50.0)
+                writer.add(subject, take, rng.uniform(-1, 1, size=(frames, 17, 3)), action_of(take), 50.0)
     return folder / "poses.h5"
 
 
@@ -83,7 +87,7 @@ def test_detections_h5_holds_what_was_imported_and_the_cameras(tmp_path: Path) -
     positions = _positions()
     report, out = _import_npz(tmp_path, positions)
     with DetectionsFile(out / "detections.h5") as detections:
-        assert detections.source == "cpn"
+        assert (detections.source, detections.source_words) == ("cpn", SOURCES["cpn"].words)
         assert tuple(detections.joints) == report.joints == H36M17.joints
         assert {s: detections.takes(s) for s in detections.subjects} == {s: list(t) for s, t in _FRAMES.items()}
         assert detections.cameras() == {subject: human36m_cameras()[subject] for subject in _FRAMES}
@@ -141,9 +145,9 @@ def test_detections_longer_than_the_capture_lose_their_end(tmp_path: Path) -> No
 def test_frames_that_poses_h5_dropped_are_dropped_from_the_detections_too(tmp_path: Path) -> None:
     raw_px = np.random.default_rng(2).uniform(0, 1000, size=(9, 17, 2)).astype(np.float32)
     cameras = {"S1": human36m_cameras()["S1"]}
-    with create_poses(tmp_path / "poses.h5") as writer:
+    with create_poses(tmp_path / "poses.h5", ACTIONS) as writer:
         writer.add_cameras(cameras)
-        writer.add("S1", "Eating", np.zeros((6, 17, 3)), 50.0, dropped_frames=[0, 4])
+        writer.add("S1", "Eating", np.zeros((6, 17, 3)), "Eating", 50.0, dropped_frames=[0, 4])
     source = _write_npz(tmp_path / "a.npz", {"S1": {"Eating": [raw_px] * 4}})
     params = Detections.model_validate({"source": "cpn", "path": str(source)})
     import_detections(params, tmp_path / "poses.h5", tmp_path / "detections.h5", tmp_path / "detections.json")
@@ -311,8 +315,8 @@ def shared_poses(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(f"the shared motion is not at {SHARED.relative_to(ROOT.parent)}")
     folder = tmp_path_factory.mktemp("shared")
     subjects = Subjects(labelled=["S1"], unlabelled=[], validation=[], test=["S9", "S11"])
-    data = Data(
-        raw=str(SHARED), layout="martinez_zip", drop_bad_frames=False, skeleton="h36m16", stride=1, subjects=subjects
+    data = RawData(
+        raw=str(SHARED), layout="martinez_zip", unit="auto", up="auto", drop_bad_frames=False, subjects=subjects
     )
     preprocess(data, folder / "poses.h5", folder / "preprocess.json")
     return folder / "poses.h5"

@@ -1,17 +1,24 @@
 import csv
 import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 from tests.tiny import tiny_params, write_tiny_capture
 from wsgcn.base.errors import InputError
-from wsgcn.base.trackers import NullTracker, RecordingTracker
-from wsgcn.evaluation import metrics
-from wsgcn.evaluation.evaluate import ErrorSums, EvaluationPaths, evaluate, predict
+from wsgcn.base.run import RecordingTracker, Run
+from wsgcn.evaluation import metrics, published
+from wsgcn.evaluation.evaluate import ErrorSums, EvaluationPaths, evaluate, table
+from wsgcn.evaluation.params import EvaluateParams
 from wsgcn.model.checkpoint import load_checkpoint
-from wsgcn.pose.skeleton import H36M17
-from wsgcn.pose.store import Poses, Predictions
+from wsgcn.model.predict import predict
+from wsgcn.pose.skeleton import H36M16, H36M17
+from wsgcn.pose.store import Detections, Poses, Predictions, Sequence2D, create_detections, create_poses
+from wsgcn.training.params import WarmupParams, WeakParams
 from wsgcn.training.stages import train_weakly, warm_up
 
 
@@ -22,9 +29,13 @@ def trained(tmp_path_factory):
     poses, detections = write_tiny_capture(folder, takes=("Eating", "Walking", "Walking 1"))
     params = tiny_params(data__skeleton="h36m17")
     warmup, weak = folder / "warmup.pt", folder / "weak.pt"
-    warm_up(params, poses, detections, warmup, folder / "warmup.csv", NullTracker())
-    train_weakly(params, warmup, poses, detections, weak, folder / "weak.csv", NullTracker())
+    warm_up(WarmupParams.of(params), poses, detections, warmup, folder / "warmup.csv")
+    train_weakly(WeakParams.of(params), warmup, poses, detections, weak, folder / "weak.csv")
     return folder
+
+
+def params_of(**changes):
+    return EvaluateParams.of(tiny_params(data__skeleton="h36m17", data__stride=7, **changes))
 
 
 def paths(trained, out):
@@ -42,7 +53,7 @@ def paths(trained, out):
 def evaluated(trained, tmp_path_factory):
     out = tmp_path_factory.mktemp("evaluated")
     tracker = RecordingTracker()
-    evaluate(tiny_params(data__skeleton="h36m17", data__stride=7), paths(trained, out), tracker)
+    evaluate(params_of(), paths(trained, out), Run(tracker))
     return out, tracker
 
 
@@ -93,22 +104,32 @@ def test_the_truth_is_in_the_camera_frame(evaluated, trained):
 
 
 def test_two_evaluations_give_the_same_bytes(evaluated, trained, tmp_path):
-    evaluate(tiny_params(data__skeleton="h36m17", data__stride=7), paths(trained, tmp_path), NullTracker())
+    evaluate(params_of(), paths(trained, tmp_path))
     for name in ("predictions.h5", "evaluation.json", "actions.csv"):
         assert (tmp_path / name).read_bytes() == (evaluated[0] / name).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({}, "h36m17 with 17 joints, but data.skeleton is h36m16 with 16"),
-        ({"data__skeleton": "h36m17", "model__channels": 16}, "another network"),
-    ],
-)
-def test_a_checkpoint_that_does_not_fit_is_refused_and_nothing_is_written(trained, tmp_path, change, sentence):
-    with pytest.raises(InputError, match=sentence):
-        evaluate(tiny_params(**change), paths(trained, tmp_path), NullTracker())
-    assert list(tmp_path.iterdir()) == []
+def _other_detections(folder, trained, source):
+    """The same detections.h5, said to be from another source."""
+    path = Path(shutil.copy(trained / "detections.h5", folder))
+    with h5py.File(path, "r+") as file:
+        file.attrs["source"] = source
+    return path
+
+
+def test_a_checkpoint_that_does_not_fit_is_refused_and_nothing_is_written(trained, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match=r"h36m17 with 17 joints, but data\.skeleton is h36m16 with 16"):
+        evaluate(EvaluateParams.of(tiny_params()), paths(trained, out))
+    with_cpn = replace(paths(trained, out), detections=_other_detections(tmp_path, trained, "cpn"))
+    with pytest.raises(InputError, match=r"weak\.pt: was trained with gt 2D, but the detections are cpn"):
+        evaluate(params_of(), with_cpn)
+    assert not out.exists()
+
+
+def test_the_network_is_the_checkpoints_whatever_the_parameters_say(evaluated, trained, tmp_path):
+    evaluate(params_of(model__semgcn__channels=16), paths(trained, tmp_path))
+    assert (tmp_path / "predictions.h5").read_bytes() == (evaluated[0] / "predictions.h5").read_bytes()
 
 
 def test_batches_do_not_change_the_prediction(trained):
@@ -137,7 +158,7 @@ def test_flip_makes_the_prediction_commute_with_mirroring(trained):
 def test_error_sums_do_not_depend_on_the_batch():
     rng = np.random.default_rng(1)
     predicted, truth = rng.normal(size=(2, 50, 16, 3))
-    sums = [ErrorSums() for _ in range(2)]
+    sums = [ErrorSums(H36M16, ["Eating"]) for _ in range(2)]
     sums[0].add("Eating", predicted, truth, batch=7)
     sums[1].add("Eating", predicted, truth)
     for name, means in sums[1].means().items():
@@ -147,7 +168,7 @@ def test_error_sums_do_not_depend_on_the_batch():
 
 def test_a_perfect_network_has_no_error():
     truth = np.random.default_rng(2).normal(size=(10, 16, 3))
-    sums = ErrorSums()
+    sums = ErrorSums(H36M16, ["Eating"])
     sums.add("Eating", truth, truth)
     means = {name: row["frame_mean"] for name, row in sums.means().items()}
     assert means == pytest.approx(
@@ -161,3 +182,81 @@ def test_a_perfect_network_has_no_error():
         },
         abs=1e-9,
     )
+
+
+# More metrics, more actions
+
+
+@pytest.fixture
+def seventh_metric(monkeypatch):
+    """One more in the table: the height of the truth's joint 1 over joint 0."""
+    metric = metrics.Metric(name="seventh_m", words="seventh m", compute=lambda p, t, _: t[:, 0, 1] - t[:, 1, 1] + 100)
+    table_of_seven = (*metrics.METRICS, metric)
+    for module in ("metrics", "evaluate"):
+        monkeypatch.setattr(f"wsgcn.evaluation.{module}.METRICS", table_of_seven)
+    return metric
+
+
+def test_a_metric_that_nobody_published_has_a_dash_beside_the_published_row(
+    seventh_metric, trained, tmp_path, monkeypatch, capsys
+):
+    row = published.ROWS[0]
+    monkeypatch.setattr("wsgcn.evaluation.evaluate.published_row", lambda trained_with, tested_with: row)
+    tracker = RecordingTracker()
+    report = evaluate(params_of(data__raw="h36m.zip"), paths(trained, tmp_path), Run(tracker))
+    lines = capsys.readouterr().out.splitlines()
+    header = next(line for line in lines if line.startswith("action "))
+    [line] = [line for line in lines if line.startswith(f"published: {row.name}")]
+    assert header.endswith("seventh m")
+    cells = line.removeprefix(f"published: {row.name}").split()
+    assert cells == [f"{row.mpjpe_mm:.2f}", f"{row.p_mpjpe_mm:.2f}", "-", "-", "-", "-", "-"]
+    assert len({len(text) for text in lines[: lines.index(line) + 1]}) == 1, "the columns stand below each other"
+    assert report["published"] == {"name": row.name, "mpjpe_mm": row.mpjpe_mm, "p_mpjpe_mm": row.p_mpjpe_mm}
+    assert tracker.history("seventh_m.action_mean") == [report["seventh_m"]["action_mean"]]
+    assert report["seventh_m"]["action_mean"] > 90
+    with (tmp_path / "actions.csv").open(encoding="utf-8") as file:
+        assert all(float(cells["seventh_m"]) > 90 for cells in csv.DictReader(file))
+
+
+def test_without_a_published_row_the_table_and_the_report_have_none(evaluated):
+    report = json.loads((evaluated[0] / "evaluation.json").read_text())
+    assert "published" not in report
+    assert "published" not in table(params_of(data__raw="h36m.zip"), report)
+
+
+@pytest.fixture
+def dancing(trained, tmp_path):
+    """The capture with its Eating called Dancing, and one take of a single frame: an action of no known list."""
+    renamed = {"Eating": ("Dancing", 20), "Walking": ("Walking", 20), "Walking 1": ("Bow", 1)}
+    with (
+        Poses(trained / "poses.h5") as poses,
+        Detections(trained / "detections.h5") as detections,
+        create_poses(tmp_path / "poses.h5", ["Bow", "Walking", "Dancing", "Never"]) as new_poses,
+        create_detections(tmp_path / "detections.h5", "gt", "exact projections", detections.joints) as new_detections,
+    ):
+        for writer in (new_poses, new_detections):
+            writer.add_cameras(detections.cameras())
+        for take, (action, frames) in renamed.items():
+            new_poses.add("S9", take, poses.positions_m("S9", take)[:frames], action, 50.0)
+            for serial in detections.serials("S9", take):
+                keypoints_px = detections.sequence("S9", take, serial).keypoints_px[:frames]
+                new_detections.add(Sequence2D("S9", take, serial, keypoints_px))
+    return tmp_path
+
+
+def test_an_action_that_human36m_does_not_have_is_reported_and_counts(dancing, trained):
+    files = replace(paths(trained, dancing / "out"), poses=dancing / "poses.h5", detections=dancing / "detections.h5")
+    report = evaluate(params_of(), files)
+    assert list(report["actions"]) == ["Bow", "Walking", "Dancing"], "in the capture's order; one has no take here"
+    assert {action: row["frames"] for action, row in report["actions"].items()} == {
+        "Bow": 4,
+        "Walking": 80,
+        "Dancing": 80,
+    }
+    for metric in metrics.METRICS:
+        by_action = [row[metric.name] for row in report["actions"].values()]
+        assert np.isfinite([*by_action, *report[metric.name].values()]).all()
+        assert report[metric.name]["action_mean"] == pytest.approx(np.mean(by_action), abs=2e-4)
+    assert report["mpjpe_mm"]["action_mean"] != pytest.approx(report["mpjpe_mm"]["frame_mean"], abs=1e-3)
+    with (dancing / "out" / "actions.csv").open(encoding="utf-8") as file:
+        assert [row["action"] for row in csv.DictReader(file)] == ["Bow", "Walking", "Dancing"]

@@ -13,26 +13,27 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from tests.test_intrinsics import MATRIX
-from tests.test_intrinsics import SIZE as PICTURE
-from tests.test_preprocessing import ROOT, body_mm, data_params, write_npz
-from tests.test_writers import clip
 
+from tests.captures.human36m import test_h36m_layouts as h36m
+from tests.captures.test_preprocessing import ROOT, body_mm, data_params, write_npz
+from tests.detections import test_detections_hourglass as hourglass
+from tests.detections import test_detections_videopose3d as videopose3d
 from tests.fuzz.target import Seed, Target
+from tests.lifting.keypoints import test_keypoints_alphapose as alphapose
+from tests.lifting.keypoints import test_keypoints_blazepose as blazepose
+from tests.lifting.keypoints import test_keypoints_coco as coco
+from tests.lifting.keypoints import test_keypoints_mmpose as mmpose
+from tests.lifting.keypoints import test_keypoints_openpose as openpose
+from tests.lifting.test_intrinsics import MATRIX
+from tests.lifting.test_intrinsics import SIZE as PICTURE
+from tests.lifting.test_writers import clip
 from tests.people import SIZE, triples
-from tests.readers import test_detections_hourglass as hourglass
-from tests.readers import test_detections_videopose3d as videopose3d
-from tests.readers import test_h36m_layouts as h36m
-from tests.readers import test_keypoints_alphapose as alphapose
-from tests.readers import test_keypoints_blazepose as blazepose
-from tests.readers import test_keypoints_coco as coco
-from tests.readers import test_keypoints_mmpose as mmpose
-from tests.readers import test_keypoints_openpose as openpose
 from tests.rendering.capture import write_predictions
 from tests.tiny import write_tiny_capture
 from tests.tiny_checkpoint import write_tiny_checkpoint
 from wsgcn.captures.preprocessing import preprocess
 from wsgcn.detections.importing import import_detections
+from wsgcn.detections.params import Detections as DetectionsParams
 from wsgcn.lifting.batch_lifting import lift_file
 from wsgcn.lifting.intrinsics import intrinsics_px
 from wsgcn.lifting.keypoints.formats import open_keypoints
@@ -42,7 +43,6 @@ from wsgcn.pose.store import Detections, Poses, Predictions
 from wsgcn.release.checkpoint_info import describe
 from wsgcn.rendering.sources import read_sequences
 from wsgcn.rendering.viewer import within, write_viewer
-from wsgcn.running.params import Detections as DetectionsParams
 from wsgcn.running.params import read_params
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.test_lifting import checkpoint_path, lifter  # noqa: F401
 
+from tests.lifting.test_lifter import checkpoint_path, lifter  # noqa: F401
 from tests.people import SIZE, person_px, triples
 from tests.tiny import write_tiny_capture
 from wsgcn.base.errors import InputError

@@ -3,9 +3,9 @@ import sys
 
 import numpy as np
 import pytest
-from tests.test_batch_lifting import PEOPLE, write_parquet
-from tests.test_lifting import checkpoint_path  # noqa: F401
 
+from tests.lifting.test_batch_lifting import PEOPLE, write_parquet
+from tests.lifting.test_lifter import checkpoint_path  # noqa: F401
 from tests.people import triples
 from tests.tiny import ROOT, write_tiny_capture
 from wsgcn.base.errors import InputError

@@ -13,25 +13,27 @@ import torch
 from tests.tiny import ROOT, tiny_params
 from wsgcn.base.errors import InputError
 from wsgcn.model.checkpoint import Checkpoint, Chosen, load_checkpoint
-from wsgcn.model.network import build_network
+from wsgcn.model.networks import build_network
 from wsgcn.pose.skeleton import H36M16, H36M17
-from wsgcn.training.stages import Trainer
+from wsgcn.training.params import WarmupParams, WeakParams
 
 
 @pytest.fixture
 def checkpoint():
     params = tiny_params()
     network = build_network(H36M16, params.model, seed=3)
-    trainer = Trainer.start(network, params.training, seed=0)
+    optimiser = torch.optim.Adam(network.parameters())
     network(torch.randn(4, 16, 2, generator=torch.Generator().manual_seed(0))).square().mean().backward()
-    trainer.optimiser.step()
+    optimiser.step()
     return Checkpoint(
         model=params.model,
         skeleton=H36M16,
         source="gt",
-        params=params.used_by("warmup"),
+        source_words="exact projections",
+        camera_9=(2.3, 2.3, 0.02, 0.03, -0.2, 0.25, 0.01, -0.001, 0.002),
+        params={**WarmupParams.of(params).model_dump(), **WeakParams.of(params).model_dump()},
         weights=network.state_dict(),
-        optimiser=trainer.optimiser.state_dict(),
+        optimiser=optimiser.state_dict(),
         epoch=2,
         step=17,
         chosen=Chosen(epoch=2, by="last", validation_mpjpe_mm=None),
@@ -50,7 +52,7 @@ def test_everything_comes_back(checkpoint, tmp_path):
     path = tmp_path / "weak.pt"
     checkpoint.save(path)
     loaded = load_checkpoint(path)
-    for field in ("model", "skeleton", "source", "params", "epoch", "step", "chosen"):
+    for field in ("model", "skeleton", "source", "source_words", "camera_9", "params", "epoch", "step", "chosen"):
         assert getattr(loaded, field) == getattr(checkpoint, field), field
     for name, weight in checkpoint.weights.items():
         assert torch.equal(loaded.weights[name], weight)
@@ -141,7 +143,24 @@ def test_a_misfit_names_what_was_found_and_expected(checkpoint):
     with pytest.raises(InputError, match="trained with gt 2D, but the detections are cpn"):
         checkpoint.check_fits("weak.pt", H36M16, "cpn")
     with pytest.raises(InputError, match="another network"):
-        checkpoint.check_fits("weak.pt", H36M16, "gt", checkpoint.model.model_copy(update={"blocks": 2}))
+        checkpoint.check_fits("weak.pt", H36M16, "gt", tiny_params(model__semgcn__blocks=2).model)
+
+
+def test_a_checkpoint_of_another_format_is_refused_and_both_are_named(checkpoint, tmp_path):
+    path = tmp_path / "weak.pt"
+    checkpoint.save(path)
+    resaved(path, lambda tree: tree.update(format="wsgcn checkpoint 1"))
+    with pytest.raises(InputError, match="found 'wsgcn checkpoint 1', expected 'wsgcn checkpoint 2'"):
+        load_checkpoint(path)
+
+
+@pytest.mark.parametrize("part", ["source_words", "camera", "params", "chosen"])
+def test_a_checkpoint_without_one_of_its_parts_is_one_sentence(checkpoint, tmp_path, part):
+    path = tmp_path / "weak.pt"
+    checkpoint.save(path)
+    resaved(path, lambda tree: tree.pop(part))
+    with pytest.raises(InputError, match=rf"weak\.pt: lacks or garbles a part of a checkpoint \('{part}'\)"):
+        load_checkpoint(path)
 
 
 def test_joints_in_another_order_are_refused(checkpoint, tmp_path):

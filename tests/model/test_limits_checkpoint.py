@@ -63,6 +63,7 @@ def as_large_as(shape: tuple[int, ...]) -> torch.Tensor:
 def widen(tree: Tree) -> None:
     """A network of 4,096 channels whose weights are one number each."""
     from wsgcn.model.network import build_network
+
     from wsgcn.pose.skeleton import SKELETONS
     from wsgcn.running.params import Model
 
@@ -93,6 +94,7 @@ def with_state(moment: object) -> Callable[[Tree], object]:
 
     def change(tree: Tree) -> None:
         from wsgcn.model.network import build_network
+
         from wsgcn.pose.skeleton import SKELETONS
         from wsgcn.running.params import Model
 

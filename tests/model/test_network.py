@@ -19,28 +19,38 @@ from test_layers import (
 )
 from torch import Tensor, nn
 
+from wsgcn.model import params
 from wsgcn.model.layers import GraphBlock, NonLocal, ResidualBlock, SemGraphConv
-from wsgcn.model.network import LinearModel, SemGCN, build_network, count_parameters
+from wsgcn.model.linear import LinearModel
+from wsgcn.model.networks import NETWORKS, build_network, count_parameters
+from wsgcn.model.params import Model
+from wsgcn.model.semgcn import SemGCN
 from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
-from wsgcn.running.params import Linear, Model
 
 PAPER = Model(
     name="semgcn",
-    channels=128,
-    blocks=4,
-    non_local=True,
-    channelwise=False,
-    dropout=0.0,
-    linear=Linear(width=1024, blocks=2, dropout=0.5),
+    semgcn=params.SemGCN(channels=128, blocks=4, non_local=True, channelwise=False, dropout=0.0),
+    linear=params.Linear(width=1024, blocks=2, dropout=0.5),
 )
-SMALL = PAPER.model_copy(update={"channels": 8, "blocks": 2, "linear": Linear(width=12, blocks=2, dropout=0.5)})
+
+
+def changed(model: Model, section: str = "semgcn", **changes: object) -> Model:
+    """The model with changes in a network's section."""
+    return model.model_copy(update={section: getattr(model, section).model_copy(update=changes)})
+
+
+def named(model: Model, name: str) -> Model:
+    return model.model_copy(update={"name": name})
+
+
+SMALL = changed(changed(PAPER, channels=8, blocks=2), "linear", width=12)
 SMALL_NETWORKS = pytest.mark.parametrize(
     "model",
     [
         pytest.param(SMALL, id="semgcn"),
-        pytest.param(SMALL.model_copy(update={"non_local": False}), id="local"),
-        pytest.param(SMALL.model_copy(update={"channelwise": True}), id="channelwise"),
-        pytest.param(SMALL.model_copy(update={"name": "linear"}), id="linear"),
+        pytest.param(changed(SMALL, non_local=False), id="local"),
+        pytest.param(changed(SMALL, channelwise=True), id="channelwise"),
+        pytest.param(named(SMALL, "linear"), id="linear"),
     ],
 )
 
@@ -59,11 +69,11 @@ def keypoints(skeleton: Skeleton, count: int = 6, dtype: torch.dtype = torch.flo
 
 
 def literal_semgcn(network: SemGCN, x_BJ2: Tensor, skeleton: Skeleton, model: Model, *, training: bool) -> Tensor:
-    """The published layout: an input block, `model.blocks` residual blocks, non-local layers, an output convolution."""
+    """The published layout: an input block, `blocks` residual blocks, non-local layers, an output convolution."""
     layers = iter(network.layers)
 
     def literal_non_local_layer(x_BJC: Tensor) -> Tensor:
-        if not model.non_local:
+        if not model.semgcn.non_local:
             return x_BJC
         layer = next(layers)
         assert isinstance(layer, NonLocal)
@@ -72,7 +82,7 @@ def literal_semgcn(network: SemGCN, x_BJ2: Tensor, skeleton: Skeleton, model: Mo
     first = next(layers)
     assert isinstance(first, GraphBlock)
     x_BJC = literal_non_local_layer(literal_graph_block(first, x_BJ2, skeleton, training=training))
-    for _ in range(model.blocks):
+    for _ in range(model.semgcn.blocks):
         block = next(layers)
         assert isinstance(block, ResidualBlock)
         x_BJC = literal_non_local_layer(literal_residual_block(block, x_BJC, skeleton, training=training))
@@ -105,11 +115,11 @@ def test_the_papers_network_has_434703_parameters() -> None:
 
 
 def test_without_non_local_layers_it_has_the_papers_270_thousand() -> None:
-    assert round(count_parameters(build_network(H36M16, PAPER.model_copy(update={"non_local": False}))), -4) == 270_000
+    assert round(count_parameters(build_network(H36M16, changed(PAPER, non_local=False))), -4) == 270_000
 
 
 def test_the_linear_model_has_4291632_parameters() -> None:
-    assert count_parameters(build_network(H36M16, PAPER.model_copy(update={"name": "linear"}))) == 4_291_632
+    assert count_parameters(build_network(H36M16, named(PAPER, "linear"))) == 4_291_632
 
 
 def test_a_17th_joint_costs_semgcn_only_its_edges() -> None:
@@ -120,8 +130,12 @@ def test_a_17th_joint_costs_semgcn_only_its_edges() -> None:
 def test_channelwise_edge_weights_are_counted_for_each_channel() -> None:
     edges, graph_convolutions = 46, 1 + 2 * 4
     more = graph_convolutions * edges * 127 + edges * 2  # the output convolution has 3 channels
-    channelwise = build_network(H36M16, PAPER.model_copy(update={"channelwise": True}))
+    channelwise = build_network(H36M16, changed(PAPER, channelwise=True))
     assert count_parameters(channelwise) == 434_703 + more
+
+
+def test_every_network_has_a_section_of_its_name_and_every_section_a_network() -> None:
+    assert set(NETWORKS) == set(Model.model_fields) - {"name"}
 
 
 # Function
@@ -152,7 +166,7 @@ def test_2d_joints_become_3d_joints(skeleton: Skeleton, model: Model) -> None:
 def test_the_whole_network_agrees_with_the_published_one_running_statistics_included(
     skeleton: Skeleton, changes: dict, dtype: torch.dtype, rtol: float, atol: float, training: bool
 ) -> None:
-    model = SMALL.model_copy(update=changes)
+    model = changed(SMALL, **changes)
     network = build_network(skeleton, model).to(dtype).train(training)
     assert isinstance(network, SemGCN)
     randomise(network, seed=2)
@@ -186,7 +200,7 @@ def test_at_the_papers_setting_the_network_agrees_with_the_published_one() -> No
 
 @SKELETONS
 def test_the_linear_model_agrees_with_its_formula(skeleton: Skeleton) -> None:
-    network = build_network(skeleton, SMALL.model_copy(update={"name": "linear"})).double().eval()
+    network = build_network(skeleton, named(SMALL, "linear")).double().eval()
     assert isinstance(network, LinearModel)
     randomise(network, seed=4)
     x_BJ2 = keypoints(skeleton, dtype=torch.float64)
@@ -213,10 +227,8 @@ def test_in_eval_a_pose_does_not_depend_on_its_batch(model: Model) -> None:
 
 @pytest.mark.parametrize("name", ["semgcn", "linear"])
 def test_dropout_acts_in_training_and_is_off_in_eval(name: str) -> None:
-    model = SMALL.model_copy(
-        update={"name": name, "dropout": 0.5, "non_local": False, "linear": Linear(width=12, blocks=2, dropout=0.5)}
-    )
-    network = build_network(H36M16, model, seed=0)
+    model = changed(changed(SMALL, dropout=0.5, non_local=False), "linear", dropout=0.5)
+    network = build_network(H36M16, named(model, name), seed=0)
     x_BJ2 = keypoints(H36M16)
     assert not torch.equal(network(x_BJ2), network(x_BJ2))
     network.eval()
@@ -225,8 +237,7 @@ def test_dropout_acts_in_training_and_is_off_in_eval(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["semgcn", "linear"])
 def test_without_dropout_training_mode_repeats_itself(name: str) -> None:
-    linear = Linear(width=12, blocks=2, dropout=0.0)
-    network = build_network(H36M16, SMALL.model_copy(update={"name": name, "linear": linear}), seed=0)
+    network = build_network(H36M16, named(changed(SMALL, "linear", dropout=0.0), name), seed=0)
     x_BJ2 = keypoints(H36M16)
     assert torch.equal(network(x_BJ2), network(x_BJ2))
 
@@ -271,6 +282,6 @@ def test_at_first_the_non_local_layers_change_nothing() -> None:
     network = build_network(H36M16, SMALL, seed=0)
     assert isinstance(network, SemGCN)
     local = nn.Sequential(*(layer for layer in network.layers if not isinstance(layer, NonLocal)))
-    assert len(local) == len(network.layers) - 1 - SMALL.blocks
+    assert len(local) == len(network.layers) - 1 - SMALL.semgcn.blocks
     x_BJ2 = keypoints(H36M16)
     assert torch.equal(network.layers(x_BJ2), local(x_BJ2))

@@ -19,11 +19,13 @@ from wsgcn.pose.store import (
     create_detections,
     create_poses,
     create_predictions,
+    in_natural_order,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
 CAMERAS = {subject: human36m_cameras()[subject] for subject in ("S1", "S11", "S9")}
 SERIALS = ("54138969", "60457274")
+ACTIONS = ("Walking", "Directions", "Sitting")
 
 Write = Callable[[Path], None]
 
@@ -38,22 +40,24 @@ def sequences() -> list[Sequence2D]:
 
 
 def write_poses(path: Path) -> None:
-    with create_poses(path) as writer:
+    with create_poses(path, ACTIONS) as writer:
         writer.add_cameras(CAMERAS)
-        writer.add("S11", "Walking", numbers(4, 5, 17, 3), 50.0)
-        writer.add("S1", "Sitting 1", numbers(5, 3, 17, 3), 25.0)
-        writer.add("S1", "Directions", numbers(6, 2, 17, 3), 50.0)
+        writer.add("S11", "Walking", numbers(4, 5, 17, 3), "Walking", 50.0)
+        writer.add("S1", "Sitting 1", numbers(5, 3, 17, 3), "Sitting", 25.0, dropped_frames=[1, 4])
+        writer.add("S1", "Directions", numbers(6, 2, 17, 3), "Directions", 50.0)
 
 
 def write_detections(path: Path) -> None:
-    with create_detections(path, "hourglass_finetuned", H36M16.joints) as writer:
+    with create_detections(path, "hourglass_finetuned", "Stacked Hourglass", H36M16.joints) as writer:
         writer.add_cameras(CAMERAS)
         for sequence in sequences():
             writer.add(sequence)
 
 
 def write_predictions(path: Path) -> None:
-    with create_predictions(path, H36M17.joints, {"source": "gt", "checkpoint": "abc"}) as writer:
+    with create_predictions(path, H36M17.joints, ACTIONS, {"source": "gt", "checkpoint": "abc"}) as writer:
+        writer.add_cameras(CAMERAS)
+        writer.add_take("S9", "Sitting 1", "Sitting", 25.0)
         writer.add("S9", "Sitting 1", SERIALS[0], numbers(7, 3, 17, 3), numbers(8, 3, 17, 3))
         writer.add("S9", "Sitting 1", SERIALS[1], numbers(9, 2, 17, 3), numbers(10, 2, 17, 3))
 
@@ -79,6 +83,9 @@ def test_poses_come_back_as_they_were_written(tmp_path: Path) -> None:
         assert poses.takes("S11") == ["Walking"]
         assert [poses.frames("S1", "Sitting 1"), poses.frames("S11", "Walking")] == [3, 5]
         assert [poses.fps("S1", "Sitting 1"), poses.fps("S11", "Walking")] == [25.0, 50.0]
+        assert poses.actions == list(ACTIONS)
+        assert [poses.action("S1", "Sitting 1"), poses.action("S11", "Walking")] == ["Sitting", "Walking"]
+        assert [poses.dropped_frames("S1", "Sitting 1"), poses.dropped_frames("S11", "Walking")] == [[1, 4], []]
         positions_m = poses.positions_m("S11", "Walking")
         assert positions_m.dtype == np.float32
         np.testing.assert_array_equal(positions_m, numbers(4, 5, 17, 3))
@@ -88,7 +95,7 @@ def test_poses_come_back_as_they_were_written(tmp_path: Path) -> None:
 def test_detections_come_back_as_they_were_written(tmp_path: Path) -> None:
     write_detections(tmp_path / "detections.h5")
     with Detections(tmp_path / "detections.h5") as detections:
-        assert detections.source == "hourglass_finetuned"
+        assert (detections.source, detections.source_words) == ("hourglass_finetuned", "Stacked Hourglass")
         assert detections.joints == list(H36M16.joints)
         assert detections.subjects == ["S1", "S11"]
         for expected in sequences():
@@ -111,6 +118,9 @@ def test_predictions_come_back_as_they_were_written(tmp_path: Path) -> None:
         assert predictions.joints == list(H36M17.joints)
         assert predictions.attributes == {"source": "gt", "checkpoint": "abc"}
         assert predictions.subjects == ["S9"]
+        assert predictions.actions == list(ACTIONS)
+        assert predictions.action("S9", "Sitting 1") == "Sitting"
+        assert predictions.fps("S9", "Sitting 1") == 25.0
         assert predictions.serials("S9", "Sitting 1") == list(SERIALS)
         place = ("S9", "Sitting 1", SERIALS[1])
         np.testing.assert_array_equal(predictions.predicted_m(*place), numbers(9, 2, 17, 3))
@@ -119,10 +129,14 @@ def test_predictions_come_back_as_they_were_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("write", "read"),
-    [pytest.param(write_poses, Poses, id="poses"), pytest.param(write_detections, Detections, id="2D")],
+    [
+        pytest.param(write_poses, Poses, id="poses"),
+        pytest.param(write_detections, Detections, id="2D"),
+        pytest.param(write_predictions, Predictions, id="predictions"),
+    ],
 )
 def test_every_camera_parameter_comes_back_exactly(
-    write: Write, read: type[Poses | Detections], tmp_path: Path
+    write: Write, read: type[Poses | Detections | Predictions], tmp_path: Path
 ) -> None:
     write(tmp_path / "file.h5")
     with read(tmp_path / "file.h5") as file:
@@ -136,18 +150,34 @@ def test_every_camera_parameter_comes_back_exactly(
 
 def test_numbers_are_stored_in_single_precision(tmp_path: Path) -> None:
     positions_m = np.full((1, 17, 3), 1 / 3)
-    with create_poses(tmp_path / "poses.h5") as writer:
-        writer.add("S1", "Sitting", positions_m, 50.0)
+    with create_poses(tmp_path / "poses.h5", ACTIONS) as writer:
+        writer.add("S1", "Sitting", positions_m, "Sitting", 50.0)
     with Poses(tmp_path / "poses.h5") as poses:
         np.testing.assert_array_equal(poses.positions_m("S1", "Sitting"), positions_m.astype(np.float32))
 
 
 def test_subjects_stand_in_the_order_of_their_numbers(tmp_path: Path) -> None:
-    with create_poses(tmp_path / "poses.h5") as writer:
+    with create_poses(tmp_path / "poses.h5", ACTIONS) as writer:
         for subject in ("S11", "S9", "S1", "S20", "S5"):
-            writer.add(subject, "Sitting", numbers(0, 1, 17, 3), 50.0)
+            writer.add(subject, "Sitting", numbers(0, 1, 17, 3), "Sitting", 50.0)
     with Poses(tmp_path / "poses.h5") as poses:
         assert poses.subjects == ["S1", "S5", "S9", "S11", "S20"]
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        ["S1", "S5", "S9", "S11", "S20"],
+        ["Anna", "Bert", "Carla"],
+        ["2", "10", "Anna", "S2", "S10", "actor", "actor-2", "actor-10"],
+        ["take 2 of 9", "take 2 of 10", "take 10 of 9"],
+        ["S01", "S1", "S02", "S2", "S010"],
+        ["", "Anna", "Åsa"],
+    ],
+)
+def test_names_are_ordered_by_the_numbers_in_them_in_whatever_order_they_come(expected: list[str]) -> None:
+    for seed in range(20):
+        assert in_natural_order(np.random.default_rng(seed).permutation(expected).tolist()) == expected
 
 
 # Bytes
@@ -254,9 +284,9 @@ def test_one_kind_of_file_in_the_place_of_another_is_one_sentence_naming_it(
 
 def create_and_interrupt(kind: str, path: Path) -> None:
     create = {
-        "poses": lambda: create_poses(path),
-        "detections": lambda: create_detections(path, "gt", H36M16.joints),
-        "predictions": lambda: create_predictions(path, H36M16.joints, {}),
+        "poses": lambda: create_poses(path, ACTIONS),
+        "detections": lambda: create_detections(path, "gt", "exact projections", H36M16.joints),
+        "predictions": lambda: create_predictions(path, H36M16.joints, ACTIONS, {}),
     }[kind]
     with create() as writer:
         writer.add_cameras(CAMERAS)
@@ -288,9 +318,9 @@ from wsgcn.pose.store import create_poses
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 try:
-    with create_poses("poses.h5") as writer:
+    with create_poses("poses.h5", ["Sitting"]) as writer:
         for take in range({takes}):
-            writer.add("S1", f"Sitting {{take}}", np.ones(({frames}, 17, 3), dtype=np.float32), 50.0)
+            writer.add("S1", f"Sitting {{take}}", np.ones(({frames}, 17, 3), dtype=np.float32), "Sitting", 50.0)
 except InputError as error:
     print(error)
     sys.exit(1)

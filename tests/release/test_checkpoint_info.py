@@ -8,10 +8,10 @@ from tests.tiny import tiny_params
 from tests.tiny_checkpoint import write_tiny_checkpoint
 from wsgcn.base.errors import InputError
 from wsgcn.model.checkpoint import Chosen
-from wsgcn.model.network import count_parameters
+from wsgcn.model.networks import count_parameters, describe_network
 from wsgcn.pose.skeleton import H36M17
-from wsgcn.release.checkpoint_info import CHOSEN_BY, SOURCES, describe, describe_epoch, describe_network
-from wsgcn.running.params import Detections, Training
+from wsgcn.release.checkpoint_info import CHOSEN_BY, describe, describe_epoch
+from wsgcn.training.params import Training
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_it_says_what_the_checkpoint_is(described):
     assert rows["joints"] == ", ".join(H36M17.joints)
     assert rows["network"] == "semgcn, 8 channels, 1 residual block, non-local layers"
     assert rows["parameters"] == f"{count_parameters(checkpoint.network()):,}"
-    assert rows["2D source"] == "gt (exact projections of the motion capture)"
+    assert rows["2D source"] == "gt (exact projections)"
     assert rows["normalisation"].endswith("x / w * 2 - 1, y / w * 2 - h / w")
     assert rows["epoch"] == "2 of 2, the last epoch"
     assert rows["step"] == "1,234"
@@ -75,7 +75,11 @@ def test_an_epoch_that_the_validation_set_chose_has_its_error(described):
     [
         ({"model__name": "linear"}, "linear, 1024 wide, 2 residual blocks, dropout 0.5"),
         (
-            {"model__non_local": False, "model__channelwise": True, "model__dropout": 0.25},
+            {
+                "model__semgcn__non_local": False,
+                "model__semgcn__channelwise": True,
+                "model__semgcn__dropout": 0.25,
+            },
             "semgcn, 8 channels, 1 residual block, channel-wise edge weights, dropout 0.25",
         ),
     ],
@@ -84,8 +88,7 @@ def test_a_network_in_one_line(changes, text):
     assert describe_network(tiny_params(**changes).model) == text
 
 
-def test_every_source_and_every_way_to_choose_an_epoch_has_words():
-    assert set(SOURCES) == set(get_args(Detections.model_fields["source"].annotation))
+def test_every_way_to_choose_an_epoch_has_words():
     assert set(CHOSEN_BY) == set(get_args(Training.model_fields["choose_epoch"].annotation))
 
 

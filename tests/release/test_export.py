@@ -10,20 +10,20 @@ import torch
 from tests.tiny import ROOT
 from tests.tiny_checkpoint import write_tiny_checkpoint
 from wsgcn.base.errors import InputError
-from wsgcn.evaluation.evaluate import predict
+from wsgcn.base.files import file_sha256
+from wsgcn.model.predict import predict
 from wsgcn.pose.camera import screen_units
 from wsgcn.pose.skeleton import H36M17
-from wsgcn.release.checkpoint_info import file_sha256
 from wsgcn.release.export import export_onnx
 
 NETWORKS = {
-    "semgcn, 16 joints": {"model__blocks": 2},
-    "semgcn, 17 joints, no non-local layers": {"data__skeleton": "h36m17", "model__non_local": False},
-    "semgcn, channel-wise": {"model__channelwise": True},
+    "semgcn, 16 joints": {"model__semgcn__blocks": 2},
+    "semgcn, 17 joints, no non-local layers": {"data__skeleton": "h36m17", "model__semgcn__non_local": False},
+    "semgcn, channel-wise": {"model__semgcn__channelwise": True},
     "semgcn, channel-wise, no non-local layers, dropout": {
-        "model__channelwise": True,
-        "model__non_local": False,
-        "model__dropout": 0.5,
+        "model__semgcn__channelwise": True,
+        "model__semgcn__non_local": False,
+        "model__semgcn__dropout": 0.5,
     },
     "linear, 16 joints": {"model__name": "linear", "model__linear__width": 64},
     "linear, 17 joints": {"model__name": "linear", "model__linear__width": 64, "data__skeleton": "h36m17"},
@@ -66,7 +66,7 @@ def test_onnxruntime_gives_what_torch_gives_for_one_pose_and_for_a_thousand(name
 def exported(tmp_path_factory):
     """The network as published, for 17 joints: path of the checkpoint, the checkpoint, the export."""
     folder = tmp_path_factory.mktemp("exported")
-    changes = {"data__skeleton": "h36m17", "model__channels": 128, "model__blocks": 4}
+    changes = {"data__skeleton": "h36m17", "model__semgcn__channels": 128, "model__semgcn__blocks": 4}
     checkpoint = write_tiny_checkpoint(folder / "weak.pt", **changes)
     return folder / "weak.pt", checkpoint, export_onnx(folder / "weak.pt", folder / "pose.onnx")
 

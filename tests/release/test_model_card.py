@@ -4,10 +4,16 @@ import pytest
 
 from tests.tiny import tiny_params, write_tiny_capture
 from tests.tiny_checkpoint import write_tiny_checkpoint
-from wsgcn.base.trackers import NullTracker
-from wsgcn.evaluation.evaluate import METRICS, EvaluationPaths, evaluate
-from wsgcn.release.checkpoint_info import file_sha256
+from wsgcn.base.files import file_sha256
+from wsgcn.evaluation.evaluate import EvaluationPaths, evaluate
+from wsgcn.evaluation.metrics import METRICS
+from wsgcn.evaluation.params import EvaluateParams
 from wsgcn.release.model_card import model_card
+from wsgcn.training.params import WarmupParams
+
+
+def params_of(**changes):
+    return EvaluateParams.of(tiny_params(**changes))
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +30,7 @@ def run(tmp_path_factory):
         report=folder / "evaluation.json",
         actions=folder / "actions.csv",
     )
-    return folder / "weak.pt", evaluate(tiny_params(), paths, NullTracker())
+    return folder / "weak.pt", evaluate(params_of(), paths)
 
 
 def rows(card):
@@ -39,10 +45,10 @@ def section(card, title):
 
 def test_the_errors_are_those_of_the_evaluation_and_the_means_have_names(run):
     path, report = run
-    table = rows(model_card(path, report, tiny_params()))
-    assert table["action"] == [*METRICS.values(), "frames"]
+    table = rows(model_card(path, report, params_of()))
+    assert table["action"] == [*(metric.words for metric in METRICS), "frames"]
     for action in ("Eating", "Walking"):
-        assert table[action][:-1] == [f"{report['actions'][action][name]:.2f}" for name in METRICS]
+        assert table[action][:-1] == [f"{report['actions'][action][metric.name]:.2f}" for metric in METRICS]
     assert table["Walking"][-1] == "160"
     assert table["mean over actions (`action_mean`)"][0] == f"{report['mpjpe_mm']['action_mean']:.2f}"
     assert table["mean over frames (`frame_mean`)"][0] == f"{report['mpjpe_mm']['frame_mean']:.2f}"
@@ -51,7 +57,7 @@ def test_the_errors_are_those_of_the_evaluation_and_the_means_have_names(run):
 
 def test_the_checkpoint_is_named_by_its_hash_and_described(run):
     path, report = run
-    card = model_card(path, report, tiny_params())
+    card = model_card(path, report, params_of())
     table = rows(card)
     assert table["checkpoint"] == [f"SHA-256 `{file_sha256(path)}`"]
     assert table["epoch"] == ["2 of 2, the last epoch"]
@@ -65,7 +71,7 @@ def test_the_checkpoint_is_named_by_its_hash_and_described(run):
 
 def test_the_synthetic_capture_is_called_what_it_is(run):
     path, report = run
-    card = model_card(path, report, tiny_params())
+    card = model_card(path, report, params_of())
     assert "**Trained and tested on a synthetic capture.**" in card
     assert "say nothing about real people" in card
     assert "Human3.6M is for academic research only" not in card
@@ -74,7 +80,7 @@ def test_the_synthetic_capture_is_called_what_it_is(run):
 
 def test_other_data_has_its_terms_and_no_word_of_a_synthetic_capture(run):
     path, report = run
-    card = model_card(path, report | {"data": "h36m.zip"}, tiny_params(data__raw="data/raw/h36m.zip"))
+    card = model_card(path, report | {"data": "h36m.zip"}, params_of(data__raw="data/raw/h36m.zip"))
     assert "synthetic" not in card
     assert "h36m.zip" in section(card, "Training")
     assert "academic research only" in section(card, "Licence")
@@ -82,8 +88,9 @@ def test_other_data_has_its_terms_and_no_word_of_a_synthetic_capture(run):
 
 def test_the_published_row_stands_beside_a_run_of_its_setting(run):
     path, report = run
-    subjects = {"labelled": ["S1"], "unlabelled": ["S5", "S6", "S7", "S8"], "validation": [], "test": ["S9", "S11"]}
-    card = model_card(path, report, tiny_params(data__raw="data/raw/h36m.zip", data__subjects=subjects))
+    published = {"name": "weak, bone loss, warm-up", "mpjpe_mm": 49.23, "p_mpjpe_mm": 39.88}
+    card = model_card(path, report | {"published": published}, params_of(data__raw="data/raw/h36m.zip"))
+    assert "(weak, bone loss, warm-up)" in section(card, "Errors")
     assert "MPJPE 49.23 mm, P-MPJPE 39.88 mm" in section(card, "Errors")
     assert "only if h36m.zip is Human3.6M" in section(card, "Errors")
 
@@ -107,16 +114,16 @@ def test_the_published_row_stands_beside_a_run_of_its_setting(run):
 def test_the_training_is_told_from_the_checkpoint(run, tmp_path, changes, sentence):
     """The evaluation's parameters stay the same: what was trained stands in the checkpoint."""
     write_tiny_checkpoint(tmp_path / "weak.pt", **changes)
-    assert sentence in section(model_card(tmp_path / "weak.pt", run[1], tiny_params()), "Training")
+    assert sentence in section(model_card(tmp_path / "weak.pt", run[1], params_of()), "Training")
 
 
 def test_the_checkpoint_of_the_warm_up_has_a_card_too(run, tmp_path):
     _, report = run
     checkpoint = write_tiny_checkpoint(tmp_path / "warmup.pt")
-    replace(checkpoint, params=tiny_params().used_by("warmup")).save(tmp_path / "warmup.pt")
-    assert "2 epochs on the labelled subjects alone." in model_card(tmp_path / "warmup.pt", report, tiny_params())
+    replace(checkpoint, params=WarmupParams.of(tiny_params()).model_dump()).save(tmp_path / "warmup.pt")
+    assert "2 epochs on the labelled subjects alone." in model_card(tmp_path / "warmup.pt", report, params_of())
 
 
 def test_the_same_run_gives_the_same_card(run):
     path, report = run
-    assert model_card(path, report, tiny_params()) == model_card(path, report, tiny_params())
+    assert model_card(path, report, params_of()) == model_card(path, report, params_of())

@@ -19,11 +19,11 @@ import pytest
 
 from tests.tiny import tiny_params
 from tests.tiny_checkpoint import write_tiny_checkpoint
-from wsgcn.base.trackers import NullTracker, RecordingTracker
-from wsgcn.evaluation.evaluate import predict
+from wsgcn.base.files import file_sha256
+from wsgcn.base.run import NullTracker, RecordingTracker
+from wsgcn.model.predict import predict
 from wsgcn.pose.camera import normalise_screen
 from wsgcn.pose.skeleton import H36M16
-from wsgcn.release.checkpoint_info import file_sha256
 from wsgcn.release.export import Export, export_onnx
 from wsgcn.running.params import Params
 from wsgcn.running.tracking import open_tracker
@@ -80,7 +80,7 @@ def test_the_model_is_registered_under_the_experiment_with_its_run_and_the_check
     run = client.get_run(version.run_id)
     assert version.status == "READY"
     assert version.tags["checkpoint_sha256"] == file_sha256(logged.checkpoint)
-    assert run.data.tags["wsgcn.running.stage"] == "evaluate"
+    assert run.data.tags["wsgcn.stage"] == "evaluate"
     assert run.data.metrics == {"mpjpe_mm": 49.23}
     [output] = run.outputs.model_outputs
     model = client.get_logged_model(output.model_id)

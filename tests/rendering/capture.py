@@ -7,6 +7,7 @@ import numpy as np
 
 from tests.tiny import tiny_positions_m, write_tiny_capture
 from wsgcn.captures.human36m.cameras import human36m_cameras
+from wsgcn.captures.human36m.names import ACTIONS, action_of
 from wsgcn.pose.camera import world_to_camera
 from wsgcn.pose.skeleton import H36M16, H36M17
 from wsgcn.pose.store import create_predictions
@@ -24,9 +25,10 @@ def write_predictions(
     path = folder / "predictions.h5"
     index = H36M16.indices_in(H36M17.joints, "H36M17")
     rng = np.random.default_rng(0)
-    with create_predictions(path, H36M16.joints, {"data": "a tiny capture", "epoch": "3"}) as predictions:
+    with create_predictions(path, H36M16.joints, ACTIONS, {"data": "a tiny capture", "epoch": "3"}) as predictions:
         for subject in subjects:
             for take in takes:
+                predictions.add_take(subject, take, action_of(take), 50.0)
                 for serial, camera in human36m_cameras()[subject].items():
                     positions_m = tiny_positions_m(subject, take, frames)[:, index]
                     truth_m = world_to_camera(positions_m, camera.rotation, np.array(camera.translation_m))

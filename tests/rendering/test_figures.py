@@ -69,7 +69,7 @@ def test_every_axis_has_a_label_with_its_unit(drawn, tmp_path):
         "share of the frames",
     ]
     legend = texts(drawn[0])
-    assert {"supervised (m²)", "reprojection (screen units²)", "bone length (m)"} <= set(legend)
+    assert {"supervised (m²)", "reprojection (screen units²)", "bone (m)"} <= set(legend)
 
 
 def test_nothing_that_is_written_lies_outside_its_figure(drawn, tmp_path):
@@ -119,7 +119,7 @@ def test_the_losses_of_both_stages_are_curves_on_one_axis_that_goes_on(drawn, tm
         [3, 0.1],
         *([epoch, 0.01] for epoch in range(4, 9)),
     ]
-    bone = curve["bone length (m)"]
+    bone = curve["bone (m)"]
     assert bone[np.isfinite(bone[:, 1])].tolist() == [[epoch, 0.005] for epoch in range(4, 9)]
     assert axes.get_yscale() == "log"
 
@@ -151,7 +151,7 @@ def test_a_stage_without_epochs_is_not_named(drawn, tmp_path, warmup, weak, name
 
 def test_a_loss_that_was_switched_off_has_no_curve(drawn, tmp_path):
     plot_losses(tmp_path / "losses.png", WARMUP, WEAK | {"bone": np.full(5, NAN)}, DATA)
-    assert "bone length (m)" not in lines(drawn[0].axes[0])
+    assert "bone (m)" not in lines(drawn[0].axes[0])
 
 
 def test_the_bars_are_the_actions_errors_sorted_and_then_their_mean(drawn, tmp_path):

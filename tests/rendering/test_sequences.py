@@ -73,7 +73,7 @@ def test_detections_of_another_length_are_one_sentence_naming_the_take(predictio
     with Detections(predictions_path.with_name("detections.h5")) as detections:
         cameras = detections.cameras()
         keypoints_px = detections.sequence(*KEY).keypoints_px[:-1]
-    with create_detections(path, "gt", H36M17.joints) as writer:
+    with create_detections(path, "gt", "exact projections", H36M17.joints) as writer:
         writer.add_cameras(cameras)
         writer.add(Sequence2D(*KEY, keypoints_px))
     with pytest.raises(InputError, match=r"S11 Walking 55011271 has 19 frames, but .*predictions.h5 has 20"):

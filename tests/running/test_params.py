@@ -8,7 +8,13 @@ import yaml
 from pydantic import ValidationError
 
 from wsgcn.base.errors import InputError
-from wsgcn.running.params import SOURCES_WITHOUT_NECK, STAGE_PARAMS, Params, parse_params, read_params
+from wsgcn.base.foreign import shown
+from wsgcn.base.section import Part, declared_keys
+from wsgcn.captures.params import PreprocessParams
+from wsgcn.detections.sources import SOURCES
+from wsgcn.pose.params import validation_subjects
+from wsgcn.running.params import Params, parse_params, read_params
+from wsgcn.running.stage import STAGES, stage_module
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT = ROOT / "params.yaml"
@@ -192,20 +198,23 @@ def test_every_wrong_key_is_named_at_once() -> None:
 WRONG = [
     ("seed", -1), ("seed", 1.0), ("seed", True), ("seed", "0"), ("seed", 2**31),
     ("data.raw", ""), ("data.raw", 3),
-    ("data.layout", "h36m"), ("data.layout", "Auto"),
+    ("data.layout", ""), ("data.layout", 3),
     ("data.drop_bad_frames", 1), ("data.drop_bad_frames", "true"),
     ("data.skeleton", "h36m18"), ("data.skeleton", 16),
     ("data.stride", 0), ("data.stride", 2.5), ("data.stride", True),
-    ("data.subjects.labelled", "S1"), ("data.subjects.labelled", ["1"]), ("data.subjects.labelled", ["S1 "]),
-    ("data.subjects.unlabelled", ["S"]), ("data.subjects.unlabelled", [5]), ("data.subjects.unlabelled", "S5"),
+    ("data.subjects.labelled", "S1"), ("data.subjects.labelled", [1]), ("data.subjects.labelled", ["S1 "]),
+    ("data.subjects.labelled", [""]), ("data.subjects.labelled", ["S1/a"]), ("data.subjects.labelled", ["cameras"]),
+    ("data.subjects.labelled", ["."]), ("data.subjects.labelled", ["S\n1"]), ("data.subjects.labelled", [101 * "S"]),
+    ("data.subjects.unlabelled", [5]), ("data.subjects.unlabelled", "S5"),
     ("data.subjects.validation", 0), ("data.subjects.validation", 0.6), ("data.subjects.validation", -0.1),
     ("data.subjects.validation", "S5"), ("data.subjects.validation", True), ("data.subjects.validation", float("nan")),
-    ("data.subjects.test", []), ("data.subjects.test", ["s9"]),
+    ("data.subjects.test", []), ("data.subjects.test", ["a/s9"]),
     ("demo.seconds", 0.5), ("demo.seconds", 601), ("demo.seconds", "6"), ("demo.seconds", float("nan")),
     ("detections.source", "openpose"), ("detections.path", ""),
-    ("model.name", "SemGCN"), ("model.channels", 0), ("model.channels", 127), ("model.channels", 128.0),
-    ("model.blocks", 0), ("model.non_local", "yes"), ("model.channelwise", 0),
-    ("model.dropout", 1), ("model.dropout", -0.1), ("model.dropout", True),
+    ("model.name", "SemGCN"), ("model.name", "name"), ("model.semgcn.channels", 0), ("model.semgcn.channels", 127),
+    ("model.semgcn.channels", 128.0), ("model.semgcn.blocks", 0), ("model.semgcn.non_local", "yes"),
+    ("model.semgcn.channelwise", 0), ("model.semgcn.dropout", 1), ("model.semgcn.dropout", -0.1),
+    ("model.semgcn.dropout", True),
     ("model.linear.width", 0), ("model.linear.blocks", 0), ("model.linear.dropout", 1.0),
     ("training.batch_labelled", 1), ("training.batch_unlabelled", 1), ("training.batch_labelled", 2.0),
     ("training.learning_rate", 0), ("training.learning_rate", -1e-3), ("training.learning_rate", float("inf")),
@@ -219,19 +228,21 @@ WRONG = [
     ("evaluate.flip", None), ("evaluate.flip", 1), ("evaluate.batch", 0),
     ("tracking.mlflow", "no"), ("tracking.experiment", ""),
     ("runtime.device", "gpu"), ("runtime.device", "cuda:1"), ("runtime.threads", -1), ("runtime.threads", 1.0),
-    ("runtime.precision", "bfloat16"), ("runtime.precision", "TF32"), ("runtime.precision", 32),
+    ("runtime.precision", "bf16"), ("runtime.precision", "bfloat16"), ("runtime.precision", "TF32"),
+    ("runtime.precision", 32),
 ]
 RIGHT = [
     ("seed", 2**31 - 1), ("data.stride", 1), ("data.skeleton", "h36m17"), ("data.drop_bad_frames", True),
     ("data.subjects.unlabelled", []), ("data.subjects.validation", 0.5), ("data.subjects.validation", 0.01),
-    ("data.subjects.validation", ["S20"]), ("data.subjects.test", ["S11"]),
+    ("data.subjects.validation", ["S20"]), ("data.subjects.test", ["S11"]), ("data.subjects.test", ["s9", "Müller 3"]),
     ("demo.seconds", 1), ("demo.seconds", 600), ("demo.seconds", 2.5),
-    ("model.name", "linear"), ("model.channels", 2), ("model.dropout", 0), ("model.dropout", 0.99),
+    ("model.name", "linear"), ("model.semgcn.channels", 2), ("model.semgcn.dropout", 0),
+    ("model.semgcn.dropout", 0.99),
     ("training.batch_labelled", 2), ("training.learning_rate", 1), ("training.decay_factor", 1),
     ("training.gradient_clip", 0), ("training.supervised_weight", 0),
     ("warmup.epochs", 0), ("weak.epochs", 0), ("weak.bone_weight", 0), ("weak.reprojection_weight", 0),
     ("weak.root", "solved"), ("runtime.threads", 0), ("runtime.device", "cuda"),
-    ("runtime.precision", "tf32"), ("runtime.precision", "bf16"),
+    ("runtime.precision", "tf32"),
 ]
 # fmt: on
 
@@ -242,7 +253,7 @@ def test_a_wrong_value_is_one_sentence_naming_key_and_value(key: str, value: obj
     assert sentence.startswith(f"params.yaml: {key}")
     assert_one_sentence(sentence)
     found = value[0] if isinstance(value, list) and value else value
-    assert f"found {found!r}" in sentence or f"found {value!r}" in sentence
+    assert f"found {shown(found)}" in sentence or f"found {shown(value)}" in sentence
 
 
 @pytest.mark.parametrize(("key", "value"), RIGHT, ids=repr)
@@ -286,8 +297,11 @@ def test_no_labelled_subject_is_refused() -> None:
 # Sections that must fit each other
 
 
+SOURCES_WITHOUT_NECK = [name for name, source in SOURCES.items() if source.lacks]
+
+
 def test_two_sources_have_no_neck() -> None:
-    assert SOURCES_WITHOUT_NECK == ("hourglass_pretrained", "hourglass_finetuned")
+    assert SOURCES_WITHOUT_NECK == ["hourglass_pretrained", "hourglass_finetuned"]
 
 
 @pytest.mark.parametrize("source", SOURCES_WITHOUT_NECK)
@@ -325,8 +339,10 @@ def test_no_epoch_at_all_is_refused() -> None:
 def test_the_used_subjects_are_those_of_all_lists() -> None:
     subjects = parse_params(changed(data__subjects__validation=["S20"]), "p").data.subjects
     assert subjects.used == ["S1", "S5", "S6", "S7", "S8", "S20", "S9", "S11"]
-    assert subjects.validation_subjects == ["S20"]
-    assert parse_params(changed(data__subjects__validation=0.2), "p").data.subjects.validation_subjects == []
+    assert validation_subjects(subjects.validation) == ["S20"]
+    subjects = parse_params(changed(data__subjects__validation=0.2), "p").data.subjects
+    assert validation_subjects(subjects.validation) == []
+    assert subjects.used == ["S1", "S5", "S6", "S7", "S8", "S9", "S11"]
 
 
 def test_parameters_cannot_be_changed_after_they_were_checked() -> None:
@@ -341,54 +357,84 @@ def test_flat_gives_every_value_under_its_dotted_name() -> None:
     assert read_params(DEFAULT).flat() == leaves(TREE)
 
 
-@pytest.mark.parametrize("stage", STAGE_PARAMS)
-def test_a_stage_uses_exactly_the_parts_named_for_it(stage: str) -> None:
-    used = leaves(read_params(DEFAULT).used_by(stage))
-    named = STAGE_PARAMS[stage]
-    assert used == {
+# What a stage sees
+
+
+def seen_by(stage: str, tree: dict[str, Any] = TREE) -> Part:
+    """The part of the parameters that a stage is given."""
+    return stage_module(stage).Params.of(parse_params(tree, "params.yaml"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_sees_exactly_the_keys_that_it_declares(stage: str) -> None:
+    declared = declared_keys(stage_module(stage).Params)
+    assert leaves(seen_by(stage).model_dump()) == {
         key: value
         for key, value in leaves(TREE).items()
-        if any(key == name or key.startswith(f"{name}.") for name in named)
+        if any(key == name or key.startswith(f"{name}.") for name in declared)
     }
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("key", [*leaves(TREE), *filter(None, sections(TREE))])
+def test_a_key_that_a_stage_does_not_declare_cannot_be_read(stage: str, key: str) -> None:
+    declared = declared_keys(stage_module(stage).Params)
+    is_seen = any(f"{key}.".startswith(f"{name}.") or f"{name}.".startswith(f"{key}.") for name in declared)
+    part: Any = seen_by(stage)
+    *above, last = key.split(".")
+    for section in above:
+        part = getattr(part, section, None)
+    assert hasattr(part, last) == is_seen
+    if not is_seen and part is not None:
+        with pytest.raises(AttributeError, match=last):
+            getattr(part, last)
 
 
 def test_the_stages_are_those_of_the_pipeline() -> None:
-    stages = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__"}
-    assert set(STAGE_PARAMS) == stages
+    stages = {path.stem for path in (ROOT / "stages").glob("*.py")} - {"__init__", "__main__"}
+    assert set(STAGES) == stages
 
 
 def test_preprocessing_uses_the_raw_data_and_the_subjects_and_nothing_else() -> None:
-    assert read_params(DEFAULT).used_by("preprocess") == {
-        "data": {
-            "raw": "data/raw/demo",
-            "layout": "auto",
-            "drop_bad_frames": False,
-            "subjects": {
-                "labelled": ["S1"],
-                "unlabelled": ["S5", "S6", "S7", "S8"],
-                "validation": [],
-                "test": ["S9", "S11"],
-            },
-        }
-    }
+    keys = leaves(seen_by("preprocess").model_dump())
+    assert {key.split(".")[0] for key in keys} == {"data"}
+    assert keys.keys() == leaves(TREE["data"], "data.").keys() - {"data.skeleton", "data.stride"}
 
 
 @pytest.mark.parametrize("stage", ["warmup", "weak"])
 @pytest.mark.parametrize(
-    ("key", "value"), [("data.subjects.test", ["S11"]), ("evaluate.flip", True), ("tracking.experiment", "other")]
+    ("key", "value"),
+    [
+        ("data.subjects.test", ["S11"]),
+        ("data.subjects.test", ["s9", "Müller 3"]),
+        ("data.raw", "h36m.zip"),
+        ("detections.path", "2d.zip"),
+        ("evaluate.flip", True),
+        ("visualize.fps", 10),
+        ("tracking.experiment", "other"),
+    ],
 )
-def test_training_does_not_depend_on_how_it_is_tested_or_tracked(stage: str, key: str, value: object) -> None:
-    default = parse_params(TREE, "p").used_by(stage)
-    assert parse_params(with_value(key, value), "p").used_by(stage) == default
+def test_training_does_not_depend_on_how_it_is_tested_shown_or_tracked(stage: str, key: str, value: object) -> None:
+    assert seen_by(stage, with_value(key, value)) == seen_by(stage)
 
 
-def test_warmup_does_not_depend_on_the_weak_stage() -> None:
-    other = parse_params(changed(weak__epochs=50, weak__bone_weight=0), "p")
-    assert other.used_by("warmup") == parse_params(TREE, "p").used_by("warmup")
-    assert other.used_by("weak") != parse_params(TREE, "p").used_by("weak")
+def test_the_evaluation_does_not_depend_on_how_it_was_trained() -> None:
+    """All of that stands in the checkpoint."""
+    of_data = {"data__stride": 3, "data__subjects__labelled": ["S5"], "data__subjects__unlabelled": []}
+    other = changed(weak__epochs=50, training__batch_labelled=7, model__name="linear", **of_data)
+    assert seen_by("evaluate", other) == seen_by("evaluate")
 
 
-def test_changing_a_used_part_leaves_the_parameters_alone() -> None:
+def test_warmup_does_not_depend_on_the_weak_stage_nor_weak_on_the_warmup_but_by_its_checkpoint() -> None:
+    other = changed(weak__epochs=50, weak__bone_weight=0)
+    assert seen_by("warmup", other) == seen_by("warmup")
+    assert seen_by("weak", other) != seen_by("weak")
+    other = changed(warmup__epochs=50)
+    assert seen_by("weak", other) == seen_by("weak")
+    assert seen_by("warmup", other) != seen_by("warmup")
+
+
+def test_changing_what_a_stage_was_given_leaves_the_parameters_alone() -> None:
     params = read_params(DEFAULT)
-    params.used_by("preprocess")["data"]["subjects"]["test"].append("S1")
+    PreprocessParams.of(params).data.subjects.test.append("S1")
     assert params.data.subjects.test == ["S9", "S11"]

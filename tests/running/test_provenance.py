@@ -11,12 +11,12 @@ ROOT = Path(__file__).resolve().parents[2]
 DVC_YAML = {
     "stages": {
         "preprocess": {
-            "cmd": "python -m stages.preprocess",
+            "cmd": "python -m stages preprocess",
             "deps": ["${data.raw}", "wsgcn/pose/store.py"],
             "outs": ["data/poses.h5"],
         },
         "weak": {
-            "cmd": "python -m stages.weak",
+            "cmd": "python -m stages weak",
             "deps": ["./data/poses.h5", {"models/${data.skeleton}.pt": {"cache": False}}, "wsgcn/pose/store.py"],
             "outs": ["models/weak.pt"],
         },
@@ -26,7 +26,7 @@ DVC_LOCK = {
     "schema": "2.0",
     "stages": {
         "preprocess": {
-            "cmd": "python -m stages.preprocess",
+            "cmd": "python -m stages preprocess",
             "deps": [
                 {"path": "raw.zip", "hash": "md5", "md5": "aaaa", "size": 3},
                 {"path": "wsgcn/pose/store.py", "hash": "md5", "md5": "cccc", "size": 5},
@@ -90,8 +90,8 @@ def write_pipeline(folder: Path) -> None:
         "stages: {preprocess: {deps: ["
         "{path: raw.zip, md5: aaaa, size: 3}, {path: wsgcn/pose/store.py, md5: cccc, size: 5}]}}"
     )
-    (folder / "wsgcn").mkdir()
-    (folder / "wsgcn" / "store.py").write_text("12345")
+    (folder / "wsgcn" / "pose").mkdir(parents=True)
+    (folder / "wsgcn" / "pose" / "store.py").write_text("12345")
 
 
 def test_an_unchanged_raw_input_is_tagged_and_the_code_is_left_to_the_commit(here: Path, params: Params) -> None:
@@ -99,7 +99,7 @@ def test_an_unchanged_raw_input_is_tagged_and_the_code_is_left_to_the_commit(her
     (here / "raw.zip").write_text("123")
     tags = source_tags("preprocess", with_raw(params, "raw.zip"))
     assert tags == {
-        "wsgcn.running.stage": "preprocess",
+        "wsgcn.stage": "preprocess",
         "mlflow.source.name": "stages.preprocess",
         "input.raw.zip": "aaaa",
     }

@@ -9,14 +9,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 STAGE = """
 import os, signal, sys
+from types import SimpleNamespace
 from wsgcn.base.errors import InputError
-from wsgcn.running.stage import run_stage
+from wsgcn.captures.params import DemoParams
+from wsgcn.running import stage
 
-def main(params, tracker):
-    print("seed", params.seed, type(tracker).__name__, "mlflow" in sys.modules)
+def main(params, run):
+    tracker = run.tracker
+    print("seed", params.seed, type(tracker).__name__, run.bars.__name__, "mlflow" in sys.modules)
     {work}
 
-run_stage(main, "warmup", tracked={tracked})
+stage.stage_module = {{"warmup": SimpleNamespace(Params=DemoParams, main=main)}}.__getitem__
+stage.run_stage("warmup", tracked={tracked})
 print("after")
 """
 
@@ -44,17 +48,17 @@ def set_value(folder: Path, line: str, changed: str) -> None:
     path.write_text(text.replace(line, changed), encoding="utf-8")
 
 
-def test_a_stage_gets_its_parameters_and_a_tracker(folder: Path) -> None:
+def test_a_stage_gets_its_parameters_a_tracker_and_bars(folder: Path) -> None:
     set_value(folder, "seed: 0", "seed: 7")
     result = run(folder)
-    assert result.stdout == "seed 7 NullTracker False\nafter\n"
+    assert result.stdout == "seed 7 NullTracker TerminalBar False\nafter\n"
     assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_an_untracked_stage_never_imports_mlflow(folder: Path) -> None:
     set_value(folder, "mlflow: false", "mlflow: true")
     result = run(folder, tracked=False)
-    assert result.stdout == "seed 0 NullTracker False\nafter\n"
+    assert result.stdout == "seed 0 NullTracker TerminalBar False\nafter\n"
     assert [path.name for path in folder.iterdir()] == ["params.yaml"]
 
 
@@ -94,10 +98,11 @@ def test_an_interruption_is_one_line_and_status_130(folder: Path) -> None:
 
 
 def test_our_own_slip_has_its_traceback(folder: Path) -> None:
-    result = run(folder, work="params.no_such_key")
-    assert result.returncode == 1
-    assert "Traceback" in result.stderr
-    assert "AttributeError" in result.stderr
+    for work in ("params.no_such_key", "params.weak"):  # the latter is there, but not for a stage that declares `demo`
+        result = run(folder, work=work)
+        assert result.returncode == 1
+        assert "Traceback" in result.stderr
+        assert "AttributeError" in result.stderr
 
 
 def test_a_tracked_stage_whose_mlflow_is_away_does_its_work(folder: Path) -> None:
@@ -107,3 +112,19 @@ def test_a_tracked_stage_whose_mlflow_is_away_does_its_work(folder: Path) -> Non
     assert result.stdout.endswith("after\n")
     assert result.stderr.startswith("warmup: MLflow at http://127.0.0.1:9 failed")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_stage_is_run_by_its_name_and_another_name_is_refused(folder: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "stages"]
+
+    def call(name: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, name], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+
+    result = call("warmup")
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert result.stderr.startswith("warmup: data/")
+    assert result.stderr.endswith("not found; `dvc repro` makes it.\n")
+    assert call("training").returncode == 2

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from wsgcn.base.trackers import NullTracker, Tracker
+from wsgcn.base.run import NullTracker, Tracker
 from wsgcn.running.params import Params, read_params
 from wsgcn.running.tracking import open_tracker
 
@@ -103,7 +103,7 @@ def test_three_processes_that_start_without_a_database_all_record_their_run(thre
     assert three_starts.stderrs == ["", "", ""]  # nor is there any chatter of MLflow's
     assert three_starts.statuses == [0, 0, 0]
     runs = runs_in(three_starts.database, "wsgcn")
-    assert sorted(run.data.tags["wsgcn.running.stage"] for run in runs) == sorted(STAGES)
+    assert sorted(run.data.tags["wsgcn.stage"] for run in runs) == sorted(STAGES)
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert [run.data.metrics for run in runs] == 3 * [{"loss": 1.0}]
 
@@ -128,7 +128,7 @@ def test_a_run_is_read_back_as_it_was_logged(database: Path, root: Path, params:
     assert run.data.metrics == {"supervised": 1 / 3, "rate": 0.001, "mpjpe_mm": 49.23}
     history = client_of(database).get_metric_history(run.info.run_id, "supervised")
     assert [(metric.step, metric.value) for metric in history] == [(1, 1.0), (2, 1 / 2), (3, 1 / 3)]
-    assert run.data.tags["wsgcn.running.stage"] == "warmup"
+    assert run.data.tags["wsgcn.stage"] == "warmup"
     assert run.data.tags["note"] == "a"
     assert run.data.tags["device"] in ("cpu", "cuda")
     assert run.info.artifact_uri == (root / "mlartifacts" / run.info.run_id / "artifacts").as_uri()

@@ -1,17 +1,19 @@
 """The training step against the published one as benchmarks/literal.py writes it down."""
 
-from unittest.mock import patch
+from contextlib import nullcontext
 
 import pytest
 import torch
 
 from benchmarks.literal import LabelledPoses, LiteralTraining, UnlabelledPoses
-from wsgcn.model.network import SemGCN, build_network
+from tests.tiny import tiny_params
+from wsgcn.model.cpu.door import plain_layers
+from wsgcn.model.networks import build_network
+from wsgcn.model.semgcn import SemGCN
 from wsgcn.pose.skeleton import H36M16
-from wsgcn.running.params import read_params
-from wsgcn.training.sets import LabelledSet, TrueRoots, UnlabelledSet
-from wsgcn.training.stages import Trainer
-from wsgcn.training.step import Weights
+from wsgcn.training.losses import bone_ends, loss_weights
+from wsgcn.training.sets import LabelledSet, Sets, TrueRootSource, UnlabelledSet
+from wsgcn.training.trainer import Trainer
 
 BATCH, JOINTS = 37, 16
 
@@ -19,9 +21,9 @@ BATCH, JOINTS = 37, 16
 @pytest.mark.parametrize("is_weak", [False, True], ids=["warm-up", "weak"])
 @pytest.mark.parametrize("is_fused", [True, False], ids=["fused", "plain"])
 def test_a_step_leaves_the_loss_and_the_gradient_of_the_published_one(is_weak, is_fused):
-    params = read_params()
-    settings = params.training.model_copy(update={"batch_labelled": BATCH, "batch_unlabelled": BATCH})
-    model = params.model.model_copy(update={"channels": 16, "blocks": 2})
+    batches = {"training__batch_labelled": BATCH, "training__batch_unlabelled": BATCH}
+    params = tiny_params(model__semgcn__channels=16, model__semgcn__blocks=2, **batches)
+    settings = params.training
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> torch.Tensor:
@@ -31,9 +33,11 @@ def test_a_step_leaves_the_loss_and_the_gradient_of_the_published_one(is_weak, i
     labelled = LabelledSet(normal(BATCH, JOINTS, 2), normal(BATCH, JOINTS, 3))
     roots_m = torch.tensor([0.0, 0.0, 5.0]) + normal(BATCH, 3)
     intrinsics_K9 = torch.tensor([[2.29, 2.28, 0.02, 0.03, -0.2, 0.24, 0.01, -0.001, 0.002], [2.3] * 2 + [0.01] * 7])
-    unlabelled = UnlabelledSet(normal(BATCH, JOINTS, 2), torch.arange(BATCH) % 2, intrinsics_K9, TrueRoots(roots_m))
+    unlabelled = UnlabelledSet(
+        normal(BATCH, JOINTS, 2), torch.arange(BATCH) % 2, intrinsics_K9, TrueRootSource(roots_m)
+    )
 
-    network, of_literal = (build_network(H36M16, model, seed=0) for _ in range(2))
+    network, of_literal = (build_network(H36M16, params.model, seed=0) for _ in range(2))
     assert isinstance(of_literal, SemGCN)
     literal_unlabelled = UnlabelledPoses(
         unlabelled.keypoints_NJ2.numpy(), roots_m.numpy(), intrinsics_K9[unlabelled.camera_N].numpy()
@@ -54,14 +58,12 @@ def test_a_step_leaves_the_loss_and_the_gradient_of_the_published_one(is_weak, i
             module.reset_running_stats()
     literal.run(1)
 
-    weights = Weights(supervised=1.0, reprojection=1.0, bone=1.0)
-    bones_E2 = torch.tensor(H36M16.bones)
-    trainer = Trainer.start(network, settings, 0)
-    if is_fused:
-        means = trainer.run_epoch(1, labelled, unlabelled if is_weak else None, weights, bones_E2)
-    else:
-        with patch("wsgcn.model.network.may_fuse", return_value=False):
-            means = trainer.run_epoch(1, labelled, unlabelled if is_weak else None, weights, bones_E2)
+    weights = loss_weights(settings, params.weak if is_weak else None)
+    assert set(weights.values()) == {1.0}
+    ends_2EJ = bone_ends(torch.tensor(H36M16.bones), JOINTS)
+    sets = Sets(labelled, unlabelled if is_weak else None, None, ends_2EJ, steps_per_epoch=1)
+    with nullcontext() if is_fused else plain_layers():
+        means = Trainer.start(network, settings, 0, sets, weights).run_epoch()
 
     assert means["total"] == pytest.approx(expected, rel=1e-5)
     expected_gradients = {name: parameter.grad for name, parameter in of_literal.named_parameters()}

@@ -3,27 +3,34 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tiny import tiny_positions_m, write_tiny_capture
+from tests.tiny import tiny_params, tiny_positions_m, write_tiny_capture
 from wsgcn.base.errors import InputError
 from wsgcn.captures.human36m.cameras import human36m_cameras
 from wsgcn.pose.camera import project
+from wsgcn.pose.sequences import count_poses, split_takes, takes_of
 from wsgcn.pose.skeleton import H36M16, H36M17
+from wsgcn.pose.store import Detections, Poses
+from wsgcn.training.params import WeakParams
 from wsgcn.training.sets import (
     Shuffle,
-    SolvedRoots,
-    TrueRoots,
-    count_poses,
+    SolvedRootSource,
+    TrueRootSource,
     load_labelled,
+    load_sets,
     load_unlabelled,
-    load_unlabelled_with_true_roots,
-    split_takes,
-    takes_of,
 )
 
 
 @pytest.fixture(scope="module")
-def capture(tmp_path_factory):
+def paths(tmp_path_factory):
     return write_tiny_capture(tmp_path_factory.mktemp("capture"))
+
+
+@pytest.fixture
+def capture(paths):
+    """Both files, open."""
+    with Poses(paths[0]) as poses, Detections(paths[1]) as detections:
+        yield poses, detections
 
 
 def test_labels_are_root_relative_camera_coordinates_of_every_camera(capture):
@@ -53,8 +60,8 @@ def test_stride_keeps_every_nth_frame_of_each_sequence(capture):
 def test_labels_project_onto_the_2d_input_at_the_true_root(capture):
     takes = takes_of(capture[1], ["S1"])
     labelled = load_labelled(*capture, takes, H36M16)
-    unlabelled = load_unlabelled_with_true_roots(*capture, takes, H36M16)
-    assert isinstance(unlabelled.roots, TrueRoots)
+    unlabelled = load_unlabelled(capture[1], takes, H36M16, poses=capture[0])
+    assert isinstance(unlabelled.roots, TrueRootSource)
     placed = labelled.pose_NJ3 + unlabelled.roots.root_N3[:, None]
     projected = project(placed, unlabelled.intrinsics_K9[unlabelled.camera_N])
     torch.testing.assert_close(projected, unlabelled.keypoints_NJ2, atol=2e-6, rtol=0)
@@ -62,18 +69,18 @@ def test_labels_project_onto_the_2d_input_at_the_true_root(capture):
 
 def test_the_solved_root_of_a_true_pose_is_the_true_root(capture):
     takes = takes_of(capture[1], ["S5"])
-    truth = load_unlabelled_with_true_roots(*capture, takes, H36M16).roots
+    truth = load_unlabelled(capture[1], takes, H36M16, poses=capture[0]).roots
     solved = load_unlabelled(capture[1], takes, H36M16).roots
     pose = load_labelled(*capture, takes, H36M16).pose_NJ3
     index = torch.arange(len(pose))
-    torch.testing.assert_close(solved.of(index, pose), truth.of(index, pose), atol=2e-3, rtol=0)
+    torch.testing.assert_close(solved.select(index).of(pose), truth.select(index).of(pose), atol=2e-3, rtol=0)
 
 
-def test_a_set_with_solved_roots_holds_no_3d_and_needs_none(capture, tmp_path):
-    """Of poses.h5 it is not even told the path; and nothing in detections.h5 is 3D."""
+def test_a_set_with_solved_roots_holds_no_3d_and_needs_none(capture):
+    """It is not even given poses.h5; and nothing in detections.h5 is 3D."""
     unlabelled = load_unlabelled(capture[1], takes_of(capture[1], ["S5"]), H36M16)
-    assert isinstance(unlabelled.roots, SolvedRoots)
-    with h5py.File(capture[1]) as file:
+    assert isinstance(unlabelled.roots, SolvedRootSource)
+    with h5py.File(capture[1].path) as file:
         widths = set()
         file.visititems(lambda _, item: widths.add(item.shape[-1]) if isinstance(item, h5py.Dataset) else None)
     assert widths == {2}
@@ -85,8 +92,38 @@ def test_a_missing_subject_is_named(capture):
 
 
 def test_no_subjects_give_an_empty_set(capture):
-    assert len(load_unlabelled_with_true_roots(*capture, [], H36M16)) == 0
+    assert len(load_unlabelled(capture[1], [], H36M16, poses=capture[0])) == 0
+    assert len(load_unlabelled(capture[1], [], H36M16)) == 0
     assert len(load_labelled(*capture, [], H36M16)) == 0
+
+
+@pytest.mark.parametrize("root", ["ground_truth", "solved"])
+def test_a_batch_is_the_poses_of_its_indices_with_the_labelled_ones_first(paths, root):
+    params = WeakParams.of(tiny_params(weak__root=root))
+    sets = load_sets(params, params.weak, *paths, torch.device("cpu"))
+    labelled, unlabelled = sets.labelled, sets.unlabelled
+    a, b = torch.tensor([3, 0, 3]), torch.tensor([150, 7])
+    batch = sets.batch(a, b)
+    assert torch.equal(batch.keypoints_BJ2, torch.cat((labelled.keypoints_NJ2[a], unlabelled.keypoints_NJ2[b])))
+    assert torch.equal(batch.truth_LJ3, labelled.pose_NJ3[a])
+    assert torch.equal(batch.unlabelled.intrinsics_U9, unlabelled.intrinsics_K9[unlabelled.camera_N[b]])
+    predicted_BJ3 = torch.randn(5, 16, 3, generator=torch.Generator().manual_seed(0))
+    of_labelled, of_unlabelled = batch.split(predicted_BJ3)
+    assert torch.equal(of_labelled, predicted_BJ3[:3])
+    assert torch.equal(of_unlabelled, predicted_BJ3[3:])
+    roots = batch.unlabelled.roots.of(of_unlabelled)
+    assert torch.equal(roots, unlabelled.roots.select(b).of(of_unlabelled))
+    assert root == "solved" or torch.equal(roots, unlabelled.roots.root_N3[b])
+
+
+def test_the_warm_up_counts_the_unlabelled_poses_and_loads_none(paths):
+    params = WeakParams.of(tiny_params())
+    weak = load_sets(params, params.weak, *paths, torch.device("cpu"))
+    warmup = load_sets(params, None, *paths, torch.device("cpu"))
+    assert weak.unlabelled is not None
+    assert warmup.unlabelled is None
+    assert warmup.steps_per_epoch == weak.steps_per_epoch == 10
+    assert warmup.batch(torch.tensor([0, 1]), torch.tensor([0])).unlabelled is None
 
 
 def test_a_share_of_takes_is_held_out_whole_and_repeatably():

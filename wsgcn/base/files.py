@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import hashlib
 import os
 import stat
 import tempfile
@@ -86,3 +87,9 @@ def write_atomically(path: Path | str, content: bytes | str) -> None:
         if isinstance(content, str):
             content = content.encode("utf-8")
         temporary.write_bytes(content)
+
+
+def file_sha256(path: Path | str) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
-# As in wsgcn.readers and wsgcn.lifting.writers, which are not imported for a help text; a test compares them.
+# As in wsgcn.lifting.keypoints and wsgcn.lifting.writers, which are not imported for a help text; a test compares them.
 FORMATS = (
     *("coco_annotations", "coco_results", "alphapose", "mmpose", "openpose", "blazepose", "videopose3d", "arrays"),
     "detections",

@@ -1,1 +1,1 @@
-"""The sources of 2D detections, one file each behind `base.DetectionReader`; `sources.OPEN` lists them."""
+"""The sources of 2D detections, one file each behind `base.DetectionReader`; `sources.SOURCES` lists them."""

@@ -11,13 +11,13 @@ import numpy as np
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import write_atomically
-from wsgcn.base.progress import track
-from wsgcn.captures.human36m.checks import bad_frames, describe_frames
+from wsgcn.base.run import Bars, no_bars, track
+from wsgcn.captures.checks import bad_frames, describe_frames
 from wsgcn.detections.base import DetectionReader
+from wsgcn.detections.params import Detections
 from wsgcn.detections.projections import Projections
-from wsgcn.detections.sources import OPEN
-from wsgcn.pose.store import Cameras, Poses, Sequence2D, create_detections
-from wsgcn.running.params import Detections
+from wsgcn.detections.sources import SOURCES
+from wsgcn.pose.store import Cameras, Poses, Sequence2D, create_detections, in_natural_order
 
 # Normalised coordinates lie in [-1, 1], or a little beyond at the picture's edge; no person is four pixels tall.
 _LARGEST_NORMALISED = 2.0
@@ -36,7 +36,7 @@ class SubjectCounts:
 
 
 @dataclass(kw_only=True)
-class Report:
+class ImportReport:
     """What was imported and what was not.
 
     Attributes:
@@ -74,12 +74,13 @@ class Report:
             sequences=sum(counts.sequences for counts in counted),
             frames=sum(counts.frames for counts in counted),
         )
+        width = max(8, *(len(name) + 2 for name in self.subjects)) if self.subjects else 8
         lines = [
             f"2D detections: {self.source}, {len(self.joints)} joints",
-            f"{'subject':<8}{'takes':>7}{'sequences':>11}{'frames':>10}",
+            f"{'subject':<{width}}{'takes':>7}{'sequences':>11}{'frames':>10}",
         ]
         for name, counts in (*self.subjects.items(), ("all", total)):
-            lines.append(f"{name:<8}{counts.takes:>7}{counts.sequences:>11}{counts.frames:>10}")
+            lines.append(f"{name:<{width}}{counts.takes:>7}{counts.sequences:>11}{counts.frames:>10}")
         if self.trimmed_sequences:
             lines.append(f"longer than the capture, trimmed: {self.trimmed_sequences} ({self.trimmed_frames} frames)")
         if self.clipped_confidences:
@@ -95,8 +96,12 @@ class Report:
 
 
 def import_detections(
-    params: Detections, poses_path: Path | str, detections_path: Path | str, report_path: Path | str
-) -> Report:
+    params: Detections,
+    poses_path: Path | str,
+    detections_path: Path | str,
+    report_path: Path | str,
+    bars: Bars = no_bars,
+) -> ImportReport:
     """Write detections.h5: every take of poses.h5 as each of its cameras sees it, according to `params.source`.
 
     The takes of poses.h5 decide: others are ignored, and detections that go on after the motion capture are trimmed to
@@ -107,6 +112,7 @@ def import_detections(
         poses_path: is read.
         detections_path: is written, with bytes that depend on the detections alone, not on their order in the source.
         report_path: is written, JSON.
+        bars: show the progress.
 
     Raises:
         InputError: the source is missing, damaged or of another format (see its reader); nothing in it is in poses.h5;
@@ -121,15 +127,17 @@ def import_detections(
         dropped = {
             (subject, take): poses.dropped_frames(subject, take) for subject, takes in frames.items() for take in takes
         }
-        reader = Projections(poses) if params.source == "gt" else OPEN[params.source](Path(params.path))
-        report = Report(source=params.source, joints=reader.joints)
+        open_source = SOURCES[params.source].open
+        reader = Projections(poses) if open_source is None else open_source(Path(params.path))
+        report = ImportReport(source=params.source, joints=reader.joints)
         expected = sum(len(cameras[subject]) * len(takes) for subject, takes in frames.items())
-        read = _read(reader, frames, {} if params.source == "gt" else dropped, cameras, report)
-        sequences = track(read, f"detections from {params.source}", expected, "sequences")
+        read = _read(reader, frames, {} if open_source is None else dropped, cameras, report)
+        sequences = track(read, bars, f"detections from {params.source}", expected, "sequences")
         if not isinstance(reader, Projections):  # projections come in this order, and need not be in memory together
-            sequences = iter(sorted(sequences, key=lambda found: (int(found.subject[1:]), found.take, found.serial)))
+            place = {subject: index for index, subject in enumerate(frames)}
+            sequences = iter(sorted(sequences, key=lambda found: (place[found.subject], found.take, found.serial)))
         imported: dict[str, dict[str, list[str]]] = {}  # serials, by subject and take
-        with create_detections(detections_path, params.source, reader.joints) as writer:
+        with create_detections(detections_path, params.source, SOURCES[params.source].words, reader.joints) as writer:
             writer.add_cameras(cameras)
             for sequence in sequences:
                 writer.add(sequence)
@@ -146,7 +154,7 @@ def _read(
     frames: Frames,
     dropped: Mapping[tuple[str, str], list[int]],
     cameras: Cameras,
-    report: Report,
+    report: ImportReport,
 ) -> Iterator[Sequence2D]:
     """The sequences of takes in poses.h5, checked and trimmed; what that changes and what is ignored is counted.
 
@@ -171,11 +179,10 @@ def _read(
             raise InputError(f"{where}: poses.h5 has no such camera, only {', '.join(cameras[sequence.subject])}.")
         own_dropped = dropped.get((sequence.subject, sequence.take), [])
         yield _fitted(sequence, frames[sequence.subject][sequence.take], own_dropped, where, report)
-    in_order = sorted(ignored, key=lambda names: (len(names[0]), *names))  # S9 before S11
-    report.ignored_takes = [f"{subject} {take}" for subject, take in in_order]
+    report.ignored_takes = in_natural_order(f"{subject} {take}" for subject, take in ignored)
 
 
-def _fitted(sequence: Sequence2D, frames: int, dropped: list[int], where: str, report: Report) -> Sequence2D:
+def _fitted(sequence: Sequence2D, frames: int, dropped: list[int], where: str, report: ImportReport) -> Sequence2D:
     """The sequence on the frames of the motion capture, with confidences in [0, 1]."""
     raw_frames = frames + len(dropped)
     surplus = len(sequence.keypoints_px) - raw_frames
@@ -207,7 +214,9 @@ def _check_finite(values_TJC: np.ndarray, what: str, where: str) -> None:
         raise InputError(f"{where}: has NaN or infinite {what} in {describe_frames(is_bad)}.")
 
 
-def _count(imported: Mapping[str, Mapping[str, list[str]]], frames: Frames, cameras: Cameras, report: Report) -> None:
+def _count(
+    imported: Mapping[str, Mapping[str, list[str]]], frames: Frames, cameras: Cameras, report: ImportReport
+) -> None:
     """Fill in the report's counts per subject and what is missing."""
     for subject, takes in frames.items():
         if subject not in imported:

@@ -1,18 +1,45 @@
-"""The reader of each value of `detections.source` whose detections lie in files; a new format is a line here."""
+"""The values of `detections.source`; a new one is a line here."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from wsgcn.detections.base import DetectionReader
 from wsgcn.detections.hourglass import open_finetuned, open_pretrained
+from wsgcn.detections.joint_orders import STACKED_HOURGLASS
 from wsgcn.detections.videopose3d import open_npz
+from wsgcn.pose.skeleton import H36M17
 
-# source -> how to open the file or folder that detections.path names; raises InputError where it cannot be read
-OPEN: dict[str, Callable[[Path], DetectionReader]] = {
-    "hourglass_pretrained": open_pretrained,
-    "hourglass_finetuned": open_finetuned,
-    "cpn": partial(open_npz, detector="cpn"),
-    "detectron": partial(open_npz, detector="detectron"),
-    "hrnet": partial(open_npz, detector="hrnet"),
+
+@dataclass(frozen=True)
+class Source:
+    """Where 2D comes from.
+
+    Attributes:
+        words: what it is.
+        open: how to open the file or folder that detections.path names, which raises InputError where it cannot be
+            read; None for the projections of poses.h5, for which no file is read.
+        joints: the joints that it can have at most.
+    """
+
+    words: str
+    open: Callable[[Path], DetectionReader] | None
+    joints: tuple[str, ...] = H36M17.joints
+
+    @property
+    def lacks(self) -> tuple[str, ...]:
+        """Those of Human3.6M's 17 joints that it never has."""
+        return tuple(joint for joint in H36M17.joints if joint not in self.joints)
+
+
+_HOURGLASS = STACKED_HOURGLASS.human36m_joints
+
+SOURCES = {
+    "gt": Source("exact projections of the motion capture", None),
+    "hourglass_pretrained": Source("Stacked Hourglass, pre-trained", open_pretrained, _HOURGLASS),
+    "hourglass_finetuned": Source("Stacked Hourglass, fine-tuned on Human3.6M", open_finetuned, _HOURGLASS),
+    "cpn": Source("CPN, fine-tuned on Human3.6M", partial(open_npz, detector="cpn")),
+    "detectron": Source("Detectron", partial(open_npz, detector="detectron")),
+    "hrnet": Source("HRNet", partial(open_npz, detector="hrnet")),
 }

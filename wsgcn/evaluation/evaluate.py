@@ -7,122 +7,76 @@ frame mean, the figure that most papers report. Every test frame counts, whateve
 import csv
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
 
+from wsgcn.base.errors import InputError
 from wsgcn.base.files import write_atomically
-from wsgcn.base.progress import track
-from wsgcn.base.trackers import Tracker
-from wsgcn.captures.human36m.names import ACTIONS, action_of
-from wsgcn.evaluation import metrics
+from wsgcn.base.run import Run, track
+from wsgcn.evaluation.metrics import METRICS
+from wsgcn.evaluation.params import EvaluateParams
 from wsgcn.evaluation.published import published_row
 from wsgcn.model.checkpoint import Checkpoint, load_checkpoint
+from wsgcn.model.predict import predict
 from wsgcn.model.runtime import prepare
+from wsgcn.pose.sequences import normalised_keypoints, relative_truth, takes_of
 from wsgcn.pose.skeleton import SKELETONS, Skeleton
 from wsgcn.pose.store import Detections, Poses, create_predictions
-from wsgcn.running.params import Params
-from wsgcn.training.sets import camera_poses, normalised_keypoints, root_relative, takes_of
-
-# Name in the report -> what it is called in print.
-METRICS = {
-    "mpjpe_mm": "MPJPE mm",
-    "p_mpjpe_mm": "P-MPJPE mm",
-    "n_mpjpe_mm": "N-MPJPE mm",
-    "pck_150mm": "PCK@150",
-    "auc_0_150mm": "AUC",
-    "mpjve_mm_per_frame": "MPJVE mm/frame",
-}
 
 
 class ErrorSums:
     """Sums of per-frame errors by action, added up sequence by sequence."""
 
-    def __init__(self) -> None:
-        self._sums: dict[str, dict[str, float]] = {}
-        self._counts: dict[str, dict[str, int]] = {}
+    def __init__(self, skeleton: Skeleton, actions: Sequence[str]) -> None:
+        """`actions` are those that may occur, in the order of the tables."""
+        self._skeleton = skeleton
+        self._sums: dict[str, dict[str, float]] = {action: {} for action in actions}
+        self._counts: dict[str, dict[str, int]] = {action: {} for action in actions}
 
     def add(self, action: str, predicted_TJ3: np.ndarray, truth_TJ3: np.ndarray, batch: int = 4096) -> None:
         """Add a sequence of root-relative poses (T, J, 3) in metres; at most `batch` frames are in work at a time."""
-        self._add(action, "mpjve_mm_per_frame", metrics.velocity_errors_mm(predicted_TJ3, truth_TJ3))
-        for start in range(0, len(truth_TJ3), batch):
-            predicted, truth = predicted_TJ3[start : start + batch], truth_TJ3[start : start + batch]
-            errors_TJ = metrics.joint_errors_mm(predicted, truth)
-            self._add(action, "mpjpe_mm", errors_TJ.mean(-1))
-            self._add(action, "p_mpjpe_mm", metrics.p_mpjpe_mm(predicted, truth))
-            self._add(action, "n_mpjpe_mm", metrics.n_mpjpe_mm(predicted, truth))
-            self._add(action, "pck_150mm", metrics.pck(errors_TJ))
-            self._add(action, "auc_0_150mm", metrics.auc(errors_TJ))
+        for metric in METRICS:
+            frames = max(len(truth_TJ3), 1) if metric.is_of_motion else batch
+            for start in range(0, max(len(truth_TJ3), 1), frames):
+                part = slice(start, start + frames)
+                values = metric.compute(predicted_TJ3[part], truth_TJ3[part], self._skeleton)
+                self._add(action, metric.name, values)
 
     def _add(self, action: str, metric: str, values: np.ndarray) -> None:
-        sums, counts = self._sums.setdefault(action, {}), self._counts.setdefault(action, {})
+        sums, counts = self._sums[action], self._counts[action]
         sums[metric] = sums.get(metric, 0.0) + float(values.sum())
         counts[metric] = counts.get(metric, 0) + len(values)
 
     @property
     def frames(self) -> int:
-        return sum(counts["mpjpe_mm"] for counts in self._counts.values())
+        return sum(counts.get("mpjpe_mm", 0) for counts in self._counts.values())
 
     def by_action(self) -> dict[str, dict[str, float]]:
-        """The frame mean of each metric and the number of frames, by action in Human3.6M's order."""
+        """The frame mean of each metric and the number of frames, for each action that has frames."""
         return {
             action: {
-                **{name: self._sums[action][name] / max(self._counts[action][name], 1) for name in METRICS},
-                "frames": self._counts[action]["mpjpe_mm"],
+                **{metric.name: sums[metric.name] / max(counts[metric.name], 1) for metric in METRICS},
+                "frames": counts["mpjpe_mm"],
             }
-            for action in ACTIONS
-            if action in self._sums
+            for (action, sums), counts in zip(self._sums.items(), self._counts.values(), strict=True)
+            if counts.get("mpjpe_mm")
         }
 
     def means(self) -> dict[str, dict[str, float]]:
         """For each metric its `action_mean` and its `frame_mean`."""
         by_action = self.by_action()
         return {
-            name: {
-                "action_mean": float(np.mean([row[name] for row in by_action.values()])),
-                "frame_mean": sum(sums[name] for sums in self._sums.values())
-                / max(sum(counts[name] for counts in self._counts.values()), 1),
+            metric.name: {
+                "action_mean": float(np.mean([row[metric.name] for row in by_action.values()])),
+                "frame_mean": sum(sums.get(metric.name, 0.0) for sums in self._sums.values())
+                / max(sum(counts.get(metric.name, 0) for counts in self._counts.values()), 1),
             }
-            for name in METRICS
+            for metric in METRICS
         }
-
-
-@torch.no_grad()
-def predict(
-    network: nn.Module,
-    keypoints_TJ2: np.ndarray,
-    skeleton: Skeleton,
-    *,
-    flip: bool = False,
-    batch: int = 4096,
-    device: torch.device | None = None,
-) -> np.ndarray:
-    """Lift frames, a batch at a time.
-
-    Args:
-        network: in evaluation mode, on `device`.
-        keypoints_TJ2: normalised screen units.
-        flip: average with the mirrored prediction for the mirrored input.
-
-    Returns:
-        (T, J, 3) float32, m, camera axes, minus the root joint.
-    """
-    mirror = torch.tensor(skeleton.mirror, device=device)
-    flip_x_3 = torch.tensor([-1.0, 1.0, 1.0], device=device)
-    parts = [np.empty((0, len(skeleton.joints), 3), np.float32)]
-    for start in range(0, len(keypoints_TJ2), batch):
-        keypoints_BJ2 = torch.from_numpy(keypoints_TJ2[start : start + batch]).to(device)
-        predicted_BJ3 = network(keypoints_BJ2)
-        if flip:
-            mirrored_BJ3 = network(keypoints_BJ2[:, mirror] * flip_x_3[:2])
-            predicted_BJ3 = (predicted_BJ3 + mirrored_BJ3[:, mirror] * flip_x_3) / 2
-        parts.append((predicted_BJ3 - predicted_BJ3[:, :1]).cpu().numpy())
-    return np.concatenate(parts)
 
 
 @dataclass(frozen=True)
@@ -137,50 +91,60 @@ class EvaluationPaths:
     actions: Path
 
 
-def evaluate(params: Params, paths: EvaluationPaths, tracker: Tracker) -> dict[str, Any]:
+def evaluate(params: EvaluateParams, paths: EvaluationPaths, run: Run | None = None) -> dict[str, Any]:
     """Stage evaluate: write predictions.h5, evaluation.json and actions.csv, and print the table.
 
     Returns:
         The report that evaluation.json holds.
 
     Raises:
-        InputError: the checkpoint does not fit the parameters or the detections, or a test subject is missing.
+        InputError: the checkpoint does not fit the parameters or the detections, or a test subject is missing or has
+            no frame.
     """
+    run = run or Run()
     device = prepare(params.runtime)
     skeleton = SKELETONS[params.data.skeleton]
     checkpoint = load_checkpoint(paths.checkpoint)
-    takes = takes_of(paths.detections, params.data.subjects.test)
-    errors = ErrorSums()
     with Poses(paths.poses) as poses, Detections(paths.detections) as detections:
-        checkpoint.check_fits(paths.checkpoint, skeleton, detections.source, params.model)
+        takes = takes_of(detections, params.data.subjects.test)
+        checkpoint.check_fits(paths.checkpoint, skeleton, detections.source)
         network = checkpoint.network().to(device)
-        sequences = [(subject, take, serial) for subject, take in takes for serial in detections.serials(subject, take)]
-        with create_predictions(paths.predictions, skeleton.joints, _provenance(params, checkpoint)) as writer:
-            for subject, take, serial in track(sequences, "evaluate", len(sequences), "sequences"):
-                camera = detections.camera(subject, serial)
-                sequence = detections.sequence(subject, take, serial)
-                keypoints_TJ2 = normalised_keypoints(detections, sequence, camera, skeleton)
-                truth_TJ3 = root_relative(camera_poses(poses.positions_m(subject, take), camera, skeleton))
-                truth_TJ3 = truth_TJ3.astype(np.float32)
-                predicted_TJ3 = predict(
-                    network,
-                    keypoints_TJ2,
-                    skeleton,
-                    flip=params.evaluate.flip,
-                    batch=params.evaluate.batch,
-                    device=device,
-                )
-                writer.add(subject, take, serial, predicted_TJ3, truth_TJ3)
-                errors.add(action_of(take), predicted_TJ3, truth_TJ3, params.evaluate.batch)
+        errors = ErrorSums(skeleton, poses.actions)
+        with create_predictions(
+            paths.predictions, skeleton.joints, poses.actions, _provenance(params, checkpoint)
+        ) as writer:
+            cameras = detections.cameras()
+            writer.add_cameras({subject: cameras[subject] for subject in params.data.subjects.test})
+            for subject, take in track(takes, run.bars, "evaluate", len(takes), "takes"):
+                action = poses.action(subject, take)
+                writer.add_take(subject, take, action, poses.fps(subject, take))
+                positions_m = poses.positions_m(subject, take)
+                for serial in detections.serials(subject, take):
+                    camera = cameras[subject][serial]
+                    sequence = detections.sequence(subject, take, serial)
+                    keypoints_TJ2 = normalised_keypoints(detections, sequence, camera, skeleton)
+                    truth_TJ3 = relative_truth(positions_m, camera, skeleton)
+                    predicted_TJ3 = predict(
+                        network,
+                        keypoints_TJ2,
+                        skeleton,
+                        flip=params.evaluate.flip,
+                        batch=params.evaluate.batch,
+                        device=device,
+                    )
+                    writer.add(subject, take, serial, predicted_TJ3, truth_TJ3)
+                    errors.add(action, predicted_TJ3, truth_TJ3, params.evaluate.batch)
+        if not errors.frames:
+            raise InputError(f"{paths.detections}: has no frame of {', '.join(params.data.subjects.test)}.")
     report = _report(params, checkpoint, errors)
     write_atomically(paths.report, json.dumps(report, indent=2) + "\n")
     write_atomically(paths.actions, _actions_csv(errors.by_action()))
-    tracker.log_metrics({f"{name}.{mean}": report[name][mean] for name in METRICS for mean in report[name]})
+    run.tracker.log_metrics({f"{m.name}.{mean}": report[m.name][mean] for m in METRICS for mean in report[m.name]})
     print(table(params, report))
     return report
 
 
-def _provenance(params: Params, checkpoint: Checkpoint) -> dict[str, str]:
+def _provenance(params: EvaluateParams, checkpoint: Checkpoint) -> dict[str, str]:
     return {
         "frame": "camera axes (x right, y down, z forward), relative to the root, metres",
         "data": params.data.capture,
@@ -190,7 +154,7 @@ def _provenance(params: Params, checkpoint: Checkpoint) -> dict[str, str]:
     }
 
 
-def _report(params: Params, checkpoint: Checkpoint, errors: ErrorSums) -> dict[str, Any]:
+def _report(params: EvaluateParams, checkpoint: Checkpoint, errors: ErrorSums) -> dict[str, Any]:
     return {
         "data": params.data.capture,
         **_rounded(errors.means()),
@@ -203,7 +167,21 @@ def _report(params: Params, checkpoint: Checkpoint, errors: ErrorSums) -> dict[s
         "flip": params.evaluate.flip,
         "epoch": checkpoint.chosen.epoch,
         "epoch_chosen_by": {"last": "last epoch", "validation": "MPJPE of the validation set"}[checkpoint.chosen.by],
+        **_published(params, checkpoint),
     }
+
+
+def _published(params: EvaluateParams, checkpoint: Checkpoint) -> dict[str, Any]:
+    """`published`, the row that this run repeats, if it is one of those and not on the synthetic capture."""
+    tested_with = {
+        "data.subjects.test": params.data.subjects.test,
+        "detections.source": checkpoint.source,
+        "evaluate.flip": params.evaluate.flip,
+    }
+    row = None if params.data.is_synthetic else published_row(checkpoint.params, tested_with)
+    if row is None:
+        return {}
+    return {"published": {"name": row.name, "mpjpe_mm": row.mpjpe_mm, "p_mpjpe_mm": row.p_mpjpe_mm}}
 
 
 def _rounded(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
@@ -213,24 +191,23 @@ def _rounded(rows: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, flo
 def _actions_csv(by_action: Mapping[str, Mapping[str, float]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["action", *METRICS, "frames"])
+    writer.writerow(["action", *(metric.name for metric in METRICS), "frames"])
     for action, row in by_action.items():
-        writer.writerow([action, *(f"{row[name]:.4f}" for name in METRICS), row["frames"]])
+        writer.writerow([action, *(f"{row[metric.name]:.4f}" for metric in METRICS), row["frames"]])
     return buffer.getvalue()
 
 
-def table(params: Params, report: Mapping[str, Any]) -> str:
+def table(params: EvaluateParams, report: Mapping[str, Any]) -> str:
     """The report as text: a line an action, the two means, the published row where there is one."""
-    rows = [("action", *METRICS.values())]
+    rows = [("action", *(metric.words for metric in METRICS))]
     for action, row in report["actions"].items():
-        rows.append((action, *(f"{row[name]:.2f}" for name in METRICS)))
+        rows.append((action, *(f"{row[metric.name]:.2f}" for metric in METRICS)))
     for mean, label in (("action_mean", "mean over actions"), ("frame_mean", "mean over frames")):
-        rows.append((label, *(f"{report[name][mean]:.2f}" for name in METRICS)))
-    published = None if params.data.is_synthetic else published_row(params)
+        rows.append((label, *(f"{report[metric.name][mean]:.2f}" for metric in METRICS)))
+    published = report.get("published")
     if published is not None:
-        rows.append(
-            (f"published: {published.name}", f"{published.mpjpe_mm:.2f}", f"{published.p_mpjpe_mm:.2f}", *["-"] * 4)
-        )
+        cells = (f"{published[metric.name]:.2f}" if metric.name in published else "-" for metric in METRICS)
+        rows.append((f"published: {published['name']}", *cells))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(cells))

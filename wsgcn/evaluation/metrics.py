@@ -1,11 +1,17 @@
-"""The errors of predicted poses, as pure functions of arrays in metres; every result is in millimetres or a share.
+"""The errors of predicted poses: pure functions of arrays in metres, and the table of those that are reported.
 
-Each function takes root-relative poses (T, J, 3) in metres and gives one number a frame, a mean over all J joints with
-the root among them (its error is zero where both poses are relative to it), as the published figures count them.
-Computed in float64, a batch of frames at a time: memory follows the number of frames given.
+Every result is in millimetres or a share. A new metric is a line in METRICS. Each function takes root-relative poses
+(T, J, 3) in metres and gives one number a frame, a mean over all J joints with the root among them (its error is zero
+where both poses are relative to it), as the published figures count them. Computed in float64, a batch of frames at a
+time: memory follows the number of frames given.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
+
+from wsgcn.pose.skeleton import Skeleton
 
 # The thresholds of the area under the PCK curve (Mehta et al. 2017): 0 to 150 mm in steps of 5.
 AUC_THRESHOLDS_MM = np.linspace(0, 150, 31)
@@ -78,3 +84,35 @@ def velocity_errors_mm(predicted_TJ3: np.ndarray, truth_TJ3: np.ndarray) -> np.n
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """numerator / denominator, 0 where the denominator is."""
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """An error that is reported.
+
+    Attributes:
+        name: of its key in metrics/evaluation.json and its column in metrics/actions.csv, with its unit.
+        words: what it is called in print.
+        compute: its values, one a frame, from prediction and truth (T, J, 3) and their skeleton.
+        is_of_motion: whether it looks from frame to frame, and so must see a sequence as a whole.
+    """
+
+    name: str
+    words: str
+    compute: Callable[[np.ndarray, np.ndarray, Skeleton], np.ndarray]
+    is_of_motion: bool = False
+
+
+METRICS = (
+    Metric(name="mpjpe_mm", words="MPJPE mm", compute=lambda p, t, _: mpjpe_mm(p, t)),
+    Metric(name="p_mpjpe_mm", words="P-MPJPE mm", compute=lambda p, t, _: p_mpjpe_mm(p, t)),
+    Metric(name="n_mpjpe_mm", words="N-MPJPE mm", compute=lambda p, t, _: n_mpjpe_mm(p, t)),
+    Metric(name="pck_150mm", words="PCK@150", compute=lambda p, t, _: pck(joint_errors_mm(p, t))),
+    Metric(name="auc_0_150mm", words="AUC", compute=lambda p, t, _: auc(joint_errors_mm(p, t))),
+    Metric(
+        name="mpjve_mm_per_frame",
+        words="MPJVE mm/frame",
+        compute=lambda p, t, _: velocity_errors_mm(p, t),
+        is_of_motion=True,
+    ),
+)

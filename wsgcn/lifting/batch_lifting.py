@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from wsgcn.base.errors import InputError
-from wsgcn.base.progress import Bar
+from wsgcn.base.run import Bars, no_bars
 from wsgcn.lifting.intrinsics import Intrinsics, intrinsics_px
 from wsgcn.lifting.keypoints.base import Size, Track, named_order
 from wsgcn.lifting.keypoints.formats import PARQUET, open_keypoints, signature
@@ -54,6 +54,7 @@ def lift_file(
     fps: float | None = None,
     options: Options | None = None,
     piece_frames: int = _PIECE_FRAMES,
+    bars: Bars = no_bars,
 ) -> Summary:
     """Lift everybody in a Parquet file or a detections.h5; the target appears whole or not at all.
 
@@ -66,6 +67,7 @@ def lift_file(
         fps: frames a second, passed on to the output.
         options: holes and smoothing.
         piece_frames: frames in work at a time.
+        bars: show the progress.
 
     Raises:
         InputError: see `Lifter.lift`; or the source or the target has another format.
@@ -80,7 +82,7 @@ def lift_file(
     frames = missing = 0
     with (
         _create(target, lifter, about, intrinsics is not None) as writer,
-        Bar(f"lift {source.name}", _total(file), "frames") as bar,
+        bars(f"lift {source.name}", _total(file), "frames") as bar,
     ):
         for track, first, last in _windows(_pieces(file, piece_frames), options.context):
             picture = picture_size(source, track.size, size)

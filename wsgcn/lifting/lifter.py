@@ -18,10 +18,9 @@ import torch
 from torch import nn
 
 from wsgcn.base.errors import InputError
+from wsgcn.base.files import file_sha256
 from wsgcn.base.foreign import brief
-from wsgcn.captures.human36m.cameras import human36m_cameras
 from wsgcn.detections.joint_orders import JointOrder, substitute, to_human36m
-from wsgcn.evaluation.evaluate import predict
 from wsgcn.lifting.gaps import fill_gaps, smooth
 from wsgcn.lifting.intrinsics import Intrinsics, intrinsics_px
 from wsgcn.lifting.keypoints.arrays import read_array
@@ -29,18 +28,16 @@ from wsgcn.lifting.keypoints.base import LARGEST_SIDE, KeypointFile, Size, Track
 from wsgcn.lifting.keypoints.formats import open_keypoints
 from wsgcn.lifting.lifted import Lifted, Rows
 from wsgcn.model.checkpoint import Checkpoint, load_checkpoint
+from wsgcn.model.params import Runtime
+from wsgcn.model.predict import predict
 from wsgcn.model.runtime import prepare
 from wsgcn.pose.camera import project, root_normal_inverse, screen_units, solve_root, undistort
 from wsgcn.pose.skeleton import Skeleton
-from wsgcn.release.checkpoint_info import file_sha256
-from wsgcn.running.params import Runtime
 
 DEFAULT_CHECKPOINT = Path("models/weak.pt")
 
 _BATCH = 256  # the fastest on CPUs: larger activations leave the cache
 _SMALLEST_EXTENT_PX = 4.0
-
-_TRAINING_CAMERA = np.mean([camera.intrinsics_screen for camera in human36m_cameras()["S1"].values()], axis=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,8 +221,9 @@ class Lifter:
         )
 
     def _seen_in_training(self, uv_NJ2: np.ndarray) -> np.ndarray:
-        """What the mean of Human3.6M's cameras would have seen: screen units."""
-        return project(np.concatenate([uv_NJ2, np.ones_like(uv_NJ2[..., :1])], axis=-1), _TRAINING_CAMERA)
+        """What the mean camera of the training would have seen: screen units."""
+        rays_NJ3 = np.concatenate([uv_NJ2, np.ones_like(uv_NJ2[..., :1])], axis=-1)
+        return project(rays_NJ3, np.array(self.checkpoint.camera_9))
 
 
 def picture_size(origin: Path, known: Size | None, given: Size | None) -> Size:

@@ -1,8 +1,8 @@
 """Lifting folders of Parquet or HDF5 files on a cluster, as a Ray Data job.
 
-Each file is one piece of work, lifted by `wsgcn.lifting.batch_lifting.lift_file` in an actor that loads the checkpoint once; so
-the result is the same as file by file on one machine. The folders and the checkpoint must be visible to every node
-under the same path. Ray is an optional extra.
+Each file is one piece of work, lifted by `wsgcn.lifting.batch_lifting.lift_file` in an actor that loads the checkpoint
+once; so the result is the same as file by file on one machine. The folders and the checkpoint must be visible to every
+node under the same path. Ray is an optional extra.
 """
 
 import os

@@ -23,11 +23,11 @@ from wsgcn.base.files import is_there, write_atomically
 from wsgcn.base.foreign import brief, enumerated, reading, shown
 from wsgcn.containers.archives import ZipArchive
 from wsgcn.containers.npz import refuse_unfolding
-from wsgcn.model.network import build_network
+from wsgcn.model.networks import build_network
+from wsgcn.model.params import Model
 from wsgcn.pose.skeleton import SKELETONS, Skeleton
-from wsgcn.running.params import Model
 
-FORMAT = "wsgcn checkpoint 1"
+FORMAT = "wsgcn checkpoint 2"
 NORMALISATION = "screen: x / w * 2 - 1, y / w * 2 - h / w"
 
 
@@ -50,8 +50,10 @@ class Checkpoint:
 
     model: Model
     skeleton: Skeleton
-    source: str  # of the 2D it was trained with
-    params: Mapping[str, Any]  # the parameters that the stage depends on, as in params.yaml
+    source: str  # of the 2D it was trained with, the value of detections.source
+    source_words: str  # what that is
+    camera_9: tuple[float, ...]  # mean intrinsics of its labelled poses, normalised screen units, see wsgcn.pose.camera
+    params: Mapping[str, Any]  # the parameters that it depends on, as in params.yaml
     weights: Mapping[str, Tensor]
     optimiser: Mapping[str, Any]
     epoch: int
@@ -78,6 +80,8 @@ class Checkpoint:
             "skeleton": self.skeleton.name,
             "joints": list(self.skeleton.joints),
             "source": self.source,
+            "source_words": self.source_words,
+            "camera": list(self.camera_9),
             "normalisation": NORMALISATION,
             "weights": dict(self.weights),
             "optimiser": dict(self.optimiser),
@@ -140,6 +144,8 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         skeleton=skeleton,
         params=parts.params,
         source=parts.source,
+        source_words=parts.source_words,
+        camera_9=tuple(parts.camera),
         weights=parts.weights,
         optimiser=parts.optimiser,
         epoch=parts.epoch,
@@ -176,6 +182,8 @@ class _Parts(_Part):
     skeleton: Literal["h36m16", "h36m17"]
     joints: list[str]
     source: Annotated[str, Field(max_length=100)]
+    source_words: Annotated[str, Field(max_length=500)]
+    camera: Annotated[list[Annotated[float, Field(allow_inf_nan=False)]], Field(min_length=9, max_length=9)]
     weights: dict[str, Tensor]
     optimiser: dict[str, Any]
     epoch: _Count

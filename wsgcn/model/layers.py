@@ -1,14 +1,13 @@
 """The layers of SemGCN (Zhao et al. 2019, "Semantic Graph Convolutional Networks for 3D Human Pose Regression").
 
 Activations are (B, J, C), contiguous. tests/model holds the literal form of each formula; the forms here are the same
-functions with fewer products and passes over memory. `wsgcn.model.cpu.fused` takes their parameters and their batch norms'
-running statistics to train on the CPU in float32.
+functions with fewer products and passes over memory. A change here is the whole of an experiment: where
+`wsgcn.model.cpu.door` finds that the compiled step no longer fits, training uses these layers.
 """
 
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -33,9 +32,6 @@ class SemGraphConv(nn.Module):
     def __init__(self, in_channels: int, out_channels: int, skeleton: Skeleton, *, channelwise: bool = False) -> None:
         super().__init__()
         self.channelwise = channelwise
-        # The non-zeros row by row, as `fused` wants them: where each row starts, and their columns.
-        rows, columns = np.nonzero(skeleton.adjacency_JJ)
-        self.graph = (np.searchsorted(rows, np.arange(len(skeleton.joints) + 1)), columns)
         adjacency_JJ = torch.from_numpy(skeleton.adjacency_JJ)
         joints = len(adjacency_JJ)
         # Derived from the skeleton, so they are no part of a checkpoint.

@@ -3,12 +3,12 @@
 import ctypes
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 
 from wsgcn.base.errors import InputError
-from wsgcn.running.params import Precision, Runtime
+from wsgcn.model.params import Precision, Runtime
 
 
 def prepare(runtime: Runtime) -> torch.device:
@@ -30,10 +30,8 @@ def prepare(runtime: Runtime) -> torch.device:
     # Deterministic mode also fills every new tensor with NaN, for code that reads memory it has not written. There is
     # none here, and the filling was 7 % of a training step on the CPU.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    # Whatever the process was set to: TF32 is for the network in training and only by `tf32_products`, and bfloat16
-    # products add up in float32.
+    # Whatever the process was set to: TF32 is for the network in training and only by `tf32_products`.
     torch.backends.cuda.matmul.fp32_precision = "ieee"
-    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction = False
     _keep_freed_memory()
     use_cuda = runtime.device == "cuda" or (runtime.device == "auto" and torch.cuda.is_available())
     return torch.device("cuda" if use_cuda else "cpu")
@@ -55,15 +53,7 @@ def _keep_freed_memory() -> None:
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:
-    """Raises InputError if the device cannot train in this precision, or if the precision costs accuracy.
-
-    bf16 stays where benchmarks can measure it, and is not offered: see docs/performance.md.
-    """
-    if precision == "bf16":
-        raise InputError(
-            "runtime.precision: is bf16, which was measured to raise MPJPE by a millimetre (docs/performance.md) and "
-            "is not offered; use float32, or tf32 on CUDA."
-        )
+    """Raises InputError if the device cannot train in this precision."""
     if precision == "tf32" and device.type != "cuda":
         raise InputError("runtime.precision: is tf32, which only CUDA devices have; use float32.")
 
@@ -82,11 +72,3 @@ def tf32_products(enabled: bool) -> Iterator[None]:
         yield
     finally:
         matmul.fp32_precision = before
-
-
-def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Inside, with bf16, matrix products are taken in bfloat16. Leave it before the way back, which remembers it."""
-    if precision != "bf16":
-        return nullcontext()
-    # A weight is used once a step, so its conversion is not worth keeping, and a captured graph could not have it kept.
-    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)

@@ -1,12 +1,17 @@
 """The pipeline's own HDF5 files: poses.h5, detections.h5 and predictions.h5.
 
-    poses.h5         /<subject>/<take>/positions_m              (T, 17, 3) float32, world, Human3.6M-17; attributes
-                                                                fps and, where there are any, dropped_frames
-                     /cameras/<subject>/<serial>                the camera's parameters as attributes
+    poses.h5         /<subject>/<take>/positions_m              (T, 17, 3) float32, world, Human3.6M-17; attributes of
+                                                                the take: action, fps and, where there are any,
+                                                                dropped_frames
+                     /cameras/<subject>/<serial>                the camera's parameters as attributes; the actions in
+                                                                order are an attribute of the file
     detections.h5    /<subject>/<take>/<serial>/keypoints_px    (T, J, 2) float32; confidence (T, J) where there is one
-                     /cameras/...                               as above; source and joints are attributes of the file
+                     /cameras/...                               as above; source, source_words and joints are attributes
+                                                                of the file
     predictions.h5   /<subject>/<take>/<serial>/predicted_m     (T, J, 3) float32, camera frame, root-relative
-                     /<subject>/<take>/<serial>/truth_m         the same; attributes of the file say which run this is
+                     /<subject>/<take>/<serial>/truth_m         the same; cameras, actions and the attributes action
+                                                                and fps of the take as above; further attributes of
+                                                                the file say which run this is
 
 The attribute content says which of the three a file is. detections.h5 repeats the cameras so that training without 3D
 never opens poses.h5. Files are written whole or not at all, and hold nothing that differs between two runs on the same
@@ -14,7 +19,7 @@ input.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -27,6 +32,7 @@ import numpy as np
 from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief, enumerated
 from wsgcn.base.hdf5 import ForeignDataset, ForeignHdf5, new_hdf5
+from wsgcn.base.section import is_name
 from wsgcn.pose.camera import Camera
 
 _CAMERAS = "cameras"
@@ -46,6 +52,15 @@ class Sequence2D:
     confidence: np.ndarray | None = None  # (T, J) float32 in [0, 1]
 
 
+def in_natural_order(names: Iterable[str]) -> list[str]:
+    """Sorted, with the numbers in them by value: S9 before S11. The order given leaves no trace."""
+
+    def key(name: str) -> list[tuple[int, int | str]]:
+        return [(0, int(part)) if part.isdecimal() else (1, part) for part in re.split(r"(\d+)", name) if part]
+
+    return sorted(sorted(names), key=key)  # S1 and S01 are equal by value
+
+
 class _Writer:
     """A file under construction; use the `create` functions below."""
 
@@ -63,11 +78,18 @@ class _Writer:
 
 class PosesWriter(_Writer):
     def add(
-        self, subject: str, take: str, positions_m: np.ndarray, fps: float, dropped_frames: Sequence[int] = ()
+        self,
+        subject: str,
+        take: str,
+        positions_m: np.ndarray,
+        action: str,
+        fps: float,
+        dropped_frames: Sequence[int] = (),
     ) -> None:
         """Add a take: positions_m (T, 17, 3), world; `dropped_frames` are those of the raw take that are not in it."""
         group = self._file.create_group(f"{subject}/{take}")
         group.create_dataset("positions_m", data=positions_m.astype(np.float32))
+        group.attrs["action"] = action
         group.attrs["fps"] = fps
         if dropped_frames:
             group.attrs["dropped_frames"] = np.array(dropped_frames, dtype=np.int64)
@@ -82,8 +104,14 @@ class DetectionsWriter(_Writer):
 
 
 class PredictionsWriter(_Writer):
+    def add_take(self, subject: str, take: str, action: str, fps: float) -> None:
+        """Add a take, whose sequences follow."""
+        group = self._file.create_group(f"{subject}/{take}")
+        group.attrs["action"] = action
+        group.attrs["fps"] = fps
+
     def add(self, subject: str, take: str, serial: str, predicted_m: np.ndarray, truth_m: np.ndarray) -> None:
-        """Add a sequence: both (T, J, 3), camera frame, root-relative."""
+        """Add a sequence of a take that is there: both (T, J, 3), camera frame, root-relative."""
         group = self._file.create_group(f"{subject}/{take}/{serial}")
         group.create_dataset("predicted_m", data=predicted_m.astype(np.float32))
         group.create_dataset("truth_m", data=truth_m.astype(np.float32))
@@ -105,28 +133,42 @@ def _new_file(path: Path | str, content: str) -> Iterator[h5py.File]:
 
 
 @contextmanager
-def create_poses(path: Path | str) -> Iterator[PosesWriter]:
-    """Write poses.h5; it appears when the block ends well. Raises InputError if the disk is full."""
+def create_poses(path: Path | str, actions: Sequence[str]) -> Iterator[PosesWriter]:
+    """Write poses.h5; it appears when the block ends well. Raises InputError if the disk is full.
+
+    Args:
+        actions: of all takes, in the order in which tables list them.
+    """
     with _new_file(path, "poses") as file:
+        file.attrs["actions"] = list(actions)
         yield PosesWriter(file)
 
 
 @contextmanager
-def create_detections(path: Path | str, source: str, joints: Sequence[str]) -> Iterator[DetectionsWriter]:
-    """Write detections.h5; it appears when the block ends well. Raises InputError if the disk is full."""
+def create_detections(
+    path: Path | str, source: str, source_words: str, joints: Sequence[str]
+) -> Iterator[DetectionsWriter]:
+    """Write detections.h5; it appears when the block ends well. Raises InputError if the disk is full.
+
+    Args:
+        source: the value of `detections.source`; `source_words` says what that is.
+        joints: the order of the joints.
+    """
     with _new_file(path, "detections") as file:
         file.attrs["source"] = source
+        file.attrs["source_words"] = source_words
         file.attrs["joints"] = list(joints)
         yield DetectionsWriter(file)
 
 
 @contextmanager
 def create_predictions(
-    path: Path | str, joints: Sequence[str], attributes: Mapping[str, str]
+    path: Path | str, joints: Sequence[str], actions: Sequence[str], attributes: Mapping[str, str]
 ) -> Iterator[PredictionsWriter]:
     """Write predictions.h5; it appears when the block ends well. Raises InputError if the disk is full."""
     with _new_file(path, "predictions") as file:
         file.attrs["joints"] = list(joints)
+        file.attrs["actions"] = list(actions)
         for name, value in attributes.items():
             file.attrs[name] = value
         yield PredictionsWriter(file)
@@ -165,13 +207,12 @@ class _Reader:
 
     @property
     def subjects(self) -> list[str]:
-        """In Human3.6M's order, by number."""
         names = [name for name in self._file.names() if name != _CAMERAS]
-        if strays := [name for name in names if not re.fullmatch(r"[A-Za-z]\d{1,9}", name, re.ASCII)]:
+        if strays := [name for name in names if not is_name(name)]:
             raise InputError(
                 f"{self.path}: is HDF5, but not {self._content} of this project (it has {enumerated(strays)})."
             )
-        return sorted(names, key=lambda name: int(name[1:]))
+        return in_natural_order(names)
 
     def takes(self, subject: str) -> list[str]:
         return self._file.names(subject)
@@ -218,19 +259,34 @@ class _Reader:
         return found
 
 
-class Poses(_Reader):
+class _WithActions(_Reader):
+    """A file whose takes have an action and a rate."""
+
+    @property
+    def actions(self) -> list[str]:
+        """In the order in which tables list them."""
+        return self._texts("actions")
+
+    def action(self, subject: str, take: str) -> str:
+        action = self._file.attribute("action", f"{subject}/{take}")
+        if not isinstance(action, str):
+            raise InputError(f"{self.path}: {brief(f'{subject}/{take}', 80)} has no action, expected a name.")
+        return action
+
+    def fps(self, subject: str, take: str) -> float:
+        fps = self._file.attribute("fps", f"{subject}/{take}")
+        if not isinstance(fps, int | float):
+            raise InputError(f"{self.path}: {brief(f'{subject}/{take}', 80)} has no fps, expected a number.")
+        return float(fps)
+
+
+class Poses(_WithActions):
     """poses.h5, open for reading."""
 
     _content = "poses"
 
     def frames(self, subject: str, take: str) -> int:
         return self._dataset(f"{subject}/{take}/positions_m", 17, 3).shape[0]
-
-    def fps(self, subject: str, take: str) -> float:
-        fps = self._file.attribute("fps", f"{subject}/{take}")
-        if not isinstance(fps, int | float):
-            raise InputError(f"{self.path}: {subject}/{take} has no fps, expected a number.")
-        return float(fps)
 
     def dropped_frames(self, subject: str, take: str) -> list[int]:
         """The frames of the raw take that were left out of it; what was recorded with the take has them still."""
@@ -254,6 +310,11 @@ class Detections(_Reader):
     @property
     def source(self) -> str:
         return str(self._file.attribute("source"))
+
+    @property
+    def source_words(self) -> str:
+        """What the source is."""
+        return str(self._file.attribute("source_words"))
 
     @property
     def joints(self) -> list[str]:
@@ -283,7 +344,7 @@ class Detections(_Reader):
             yield Sequence2D(subject, take, serial, keypoints.read(rows), scores)
 
 
-class Predictions(_Reader):
+class Predictions(_WithActions):
     """predictions.h5, open for reading."""
 
     _content = "predictions"
@@ -295,7 +356,9 @@ class Predictions(_Reader):
     @property
     def attributes(self) -> dict[str, str]:
         return {
-            name: str(value) for name, value in self._file.attributes().items() if name not in ("content", "joints")
+            name: str(value)
+            for name, value in self._file.attributes().items()
+            if name not in ("content", "joints", "actions")
         }
 
     def serials(self, subject: str, take: str) -> list[str]:

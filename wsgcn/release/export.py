@@ -24,11 +24,11 @@ import torch
 from torch import Tensor, nn
 
 from wsgcn.base.errors import InputError
-from wsgcn.base.files import write_atomically
-from wsgcn.evaluation.evaluate import predict
+from wsgcn.base.files import file_sha256, write_atomically
 from wsgcn.model.checkpoint import NORMALISATION, Checkpoint, load_checkpoint
+from wsgcn.model.networks import describe_network
+from wsgcn.model.predict import predict
 from wsgcn.pose.camera import screen_units
-from wsgcn.release.checkpoint_info import describe_network, file_sha256
 
 LARGEST_DEVIATION_M = 1e-5
 

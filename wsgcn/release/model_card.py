@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wsgcn.evaluation.evaluate import METRICS
-from wsgcn.evaluation.published import published_row
+from wsgcn.base.files import file_sha256
+from wsgcn.evaluation.metrics import METRICS
+from wsgcn.evaluation.params import EvaluateParams
 from wsgcn.model.checkpoint import NORMALISATION, Checkpoint, load_checkpoint
-from wsgcn.model.network import count_parameters
-from wsgcn.release.checkpoint_info import SOURCES, counted, describe_epoch, describe_network, file_sha256
-from wsgcn.running.params import Params
+from wsgcn.model.networks import count_parameters, counted, describe_network
+from wsgcn.release.checkpoint_info import describe_epoch
+from wsgcn.training.losses import TERMS
 
 _SYNTHETIC = """\
 > **Trained and tested on a synthetic capture.** A program made the bodies and the motions. These weights show that the
@@ -46,7 +47,7 @@ the head is the middle of the eyes, lower and further forward than Human3.6M's; 
 the middle of the hips to the middle of the shoulders, so a bent back looks straight."""
 
 
-def model_card(checkpoint_path: Path | str, evaluation: Mapping[str, Any], params: Params) -> str:
+def model_card(checkpoint_path: Path | str, evaluation: Mapping[str, Any], params: EvaluateParams) -> str:
     """The card of an evaluated checkpoint.
 
     Args:
@@ -87,7 +88,7 @@ def _model(checkpoint: Checkpoint, sha256: str) -> str:
     return "## Model\n\n" + _table(("", ""), rows)
 
 
-def _training(checkpoint: Checkpoint, params: Params) -> str:
+def _training(checkpoint: Checkpoint, params: EvaluateParams) -> str:
     data = checkpoint.params["data"]
     subjects = data["subjects"]
     held_out = subjects["validation"]
@@ -97,7 +98,7 @@ def _training(checkpoint: Checkpoint, params: Params) -> str:
         f"- Data: {params.data.capture}; {frames} of every camera.",
         f"- Subjects with 3D labels: {_names(subjects['labelled'])}; without: {_names(subjects['unlabelled'])}; "
         f"for validation: {validation}.",
-        f"- 2D: {checkpoint.source} ({SOURCES.get(checkpoint.source, 'unknown')})."
+        f"- 2D: {checkpoint.source} ({checkpoint.source_words})."
         + (" No detector's errors were seen in training or test." if checkpoint.source == "gt" else ""),
     ]
     weak = checkpoint.params.get("weak")
@@ -107,8 +108,9 @@ def _training(checkpoint: Checkpoint, params: Params) -> str:
         )
     lines.append(
         f"- {counted(checkpoint.epoch - weak['epochs'], 'epoch')} on the labelled subjects alone, then "
-        f"{weak['epochs']} with the unlabelled ones: reprojection loss (weight {weak['reprojection_weight']:g}), "
-        f"bone-length loss (weight {weak['bone_weight']:g})."
+        f"{weak['epochs']} with the unlabelled ones: "
+        + ", ".join(f"{term.words} (weight {weak[f'{term.name}_weight']:g})" for term in TERMS if term.of_unlabelled)
+        + "."
     )
     if weak["reprojection_weight"]:
         lines.append(
@@ -119,7 +121,7 @@ def _training(checkpoint: Checkpoint, params: Params) -> str:
     return "## Training\n\n" + "\n".join(lines)
 
 
-def _protocol(evaluation: Mapping[str, Any], params: Params) -> str:
+def _protocol(evaluation: Mapping[str, Any], params: EvaluateParams) -> str:
     root = "with the root, whose error is 0, among them" if evaluation["root_counted"] else "without the root"
     return "\n".join(
         [
@@ -134,26 +136,28 @@ def _protocol(evaluation: Mapping[str, Any], params: Params) -> str:
     )
 
 
-def _errors(evaluation: Mapping[str, Any], params: Params) -> str:
+def _errors(evaluation: Mapping[str, Any], params: EvaluateParams) -> str:
     rows = [
-        (action, *(f"{row[name]:.2f}" for name in METRICS), f"{row['frames']:,}")
+        (action, *(f"{row[metric.name]:.2f}" for metric in METRICS), f"{row['frames']:,}")
         for action, row in evaluation["actions"].items()
     ]
     for mean in ("action_mean", "frame_mean"):
         label = f"**mean over {mean.removesuffix('_mean')}s** (`{mean}`)"
-        rows.append((label, *(f"**{evaluation[name][mean]:.2f}**" for name in METRICS), f"{evaluation['frames']:,}"))
-    text = "## Errors\n\n" + _table(("action", *METRICS.values(), "frames"), rows)
-    published = None if params.data.is_synthetic else published_row(params)
+        rows.append(
+            (label, *(f"**{evaluation[metric.name][mean]:.2f}**" for metric in METRICS), f"{evaluation['frames']:,}")
+        )
+    text = "## Errors\n\n" + _table(("action", *(metric.words for metric in METRICS), "frames"), rows)
+    published = evaluation.get("published")
     if published is not None:
         text += (
-            f"\n\nPublished for this setting on Human3.6M ({published.name}), mean over actions: MPJPE "
-            f"{published.mpjpe_mm:.2f} mm, P-MPJPE {published.p_mpjpe_mm:.2f} mm. It compares only if "
+            f"\n\nPublished for this setting on Human3.6M ({published['name']}), mean over actions: MPJPE "
+            f"{published['mpjpe_mm']:.2f} mm, P-MPJPE {published['p_mpjpe_mm']:.2f} mm. It compares only if "
             f"{params.data.capture} is Human3.6M."
         )
     return text
 
 
-def _licence(params: Params) -> str:
+def _licence(params: EvaluateParams) -> str:
     if params.data.is_synthetic:
         text = "The capture is this project's own and shows no real person, so no data's terms bind these weights."
     else:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import atomic_path
-from wsgcn.base.progress import track
+from wsgcn.base.run import Bars, no_bars, track
 from wsgcn.rendering import palette
 from wsgcn.rendering.painter import HEIGHT_PX, WIDTH_PX, ClipPainter
 from wsgcn.rendering.sequences import PoseSequence
@@ -38,7 +38,15 @@ def clip_of(sequence: PoseSequence, seconds: float, fps: float, start_s: float =
     return sequence.resampled(frames, fps)
 
 
-def write_clip(path: Path | str, sequence: PoseSequence, *, seconds: float, fps: float, start_s: float = 0.0) -> int:
+def write_clip(
+    path: Path | str,
+    sequence: PoseSequence,
+    *,
+    seconds: float,
+    fps: float,
+    start_s: float = 0.0,
+    bars: Bars = no_bars,
+) -> int:
     """Write a clip to `path`, a .gif or an .mp4, and return its number of frames.
 
     The same sequence gives the same bytes (of an MP4: with the same ffmpeg).
@@ -54,7 +62,7 @@ def write_clip(path: Path | str, sequence: PoseSequence, *, seconds: float, fps:
         raise InputError(f"{path}: MP4 needs ffmpeg, which is not on PATH; install it, or write a .gif.")
     clip = clip_of(sequence, seconds, fps, start_s)
     painter = ClipPainter(clip)
-    frames = track((painter.frame(index) for index in range(len(clip))), path.name, len(clip), "frames")
+    frames = track((painter.frame(index) for index in range(len(clip))), bars, path.name, len(clip), "frames")
     try:
         with atomic_path(path) as temporary:
             write(temporary, frames, fps)

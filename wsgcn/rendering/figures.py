@@ -1,5 +1,6 @@
 """Figures of a run, drawn by matplotlib: the curves of the training, the errors by action, and their distribution."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from matplotlib.ticker import FormatStrFormatter, MaxNLocator, PercentFormatter
 from wsgcn.base.files import atomic_path
 from wsgcn.rendering import palette
 
-Curves = Mapping[str, np.ndarray]  # columns of metrics/<stage>.csv by name, NaN where a cell is empty
+Columns = Mapping[str, np.ndarray]  # columns of metrics/<stage>.csv by name, NaN where a cell is empty
 
 _STYLE = {
     "font.family": "DejaVu Sans",
@@ -35,7 +36,8 @@ _STYLE = {
 }
 _DPI = 110
 _FEW_EPOCHS = 30  # up to here each epoch gets a marker
-_LOSSES = {"supervised": "supervised (m²)", "reprojection": "reprojection (screen units²)", "bone": "bone length (m)"}
+# Of the columns of metrics/<stage>.csv; all others are terms of the loss.
+_NO_LOSSES = ("epoch", "step", "total", "learning_rate", "validation_mpjpe_mm")
 _MPJPE, _P_MPJPE = palette.SERIES[0], palette.SERIES[2]
 
 
@@ -53,7 +55,7 @@ def _figure(path: Path | str, title: str, caption: str, size_in: tuple[float, fl
             canvas.print_png(temporary, metadata={"Software": None})
 
 
-def plot_losses(path: Path | str, warmup: Curves, weak: Curves, data: str) -> None:
+def plot_losses(path: Path | str, warmup: Columns, weak: Columns, data: str) -> None:
     """The losses of both training stages on one axis, and below it the validation error where there is one.
 
     Args:
@@ -61,15 +63,16 @@ def plot_losses(path: Path | str, warmup: Curves, weak: Curves, data: str) -> No
             `validation_mpjpe_mm`.
         data: what the captions call the data.
     """
-    curves = {name: _joined(warmup, weak, name) for name in ("epoch", *_LOSSES, "validation_mpjpe_mm")}
+    losses = [name for name in {**warmup, **weak} if name not in _NO_LOSSES]
+    curves = {name: _joined(warmup, weak, name) for name in ("epoch", *losses, "validation_mpjpe_mm")}
     epochs, validation_mm = curves["epoch"], curves["validation_mpjpe_mm"]
     validated = bool(np.isfinite(validation_mm).any())
     marker = "o" if len(epochs) <= _FEW_EPOCHS else ""
     with _figure(path, "Training losses", f"Data: {data}", (8.0, 6.2 if validated else 4.2)) as figure:
         axes = figure.subplots(1 + validated, sharex=True, squeeze=False, height_ratios=[3, 2][: 1 + validated])[:, 0]
-        for colour, (name, label) in zip(palette.SERIES, _LOSSES.items(), strict=False):
+        for name, colour in zip(losses, itertools.cycle(palette.SERIES), strict=False):
             if (curves[name] > 0).any():
-                axes[0].plot(epochs, curves[name], color=colour, marker=marker, label=label)
+                axes[0].plot(epochs, curves[name], color=colour, marker=marker, label=name)
         axes[0].set(yscale="log", ylabel="mean over the epoch (log scale)")
         axes[0].yaxis.set_major_formatter(FormatStrFormatter("%g"))
         axes[0].legend(loc="upper right")
@@ -77,13 +80,13 @@ def plot_losses(path: Path | str, warmup: Curves, weak: Curves, data: str) -> No
             axes[1].plot(epochs, validation_mm, color=palette.SERIES[3], marker=marker)
             axes[1].set(ylabel="validation MPJPE (mm)")
             axes[1].set_ylim(bottom=0)
-        has_weak_losses = any((weak[name] > 0).any() for name in ("reprojection", "bone") if name in weak)
+        has_weak_losses = any((weak[name] > 0).any() for name in losses if name in weak and name not in warmup)
         _mark_stages(axes, warmup["epoch"], weak["epoch"], has_weak_losses=has_weak_losses)
         axes[-1].set_xlabel("epoch")
         axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _joined(warmup: Curves, weak: Curves, name: str) -> np.ndarray:
+def _joined(warmup: Columns, weak: Columns, name: str) -> np.ndarray:
     return np.concatenate(
         [curves[name] if name in curves else np.full(len(curves["epoch"]), np.nan) for curves in (warmup, weak)]
     )

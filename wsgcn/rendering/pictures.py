@@ -9,17 +9,16 @@ from typing import Any
 import numpy as np
 
 from wsgcn.base.errors import InputError
-from wsgcn.base.progress import track
+from wsgcn.base.run import Bars, no_bars, track
 from wsgcn.evaluation import metrics
 from wsgcn.pose.store import Detections, Predictions
 from wsgcn.rendering.animation import write_clip
-from wsgcn.rendering.figures import Curves, plot_actions, plot_errors, plot_losses
+from wsgcn.rendering.figures import Columns, plot_actions, plot_errors, plot_losses
 from wsgcn.rendering.sequences import predicted_sequence
 from wsgcn.rendering.sheet import SequenceKey, choose_poses, write_sheet
 
-# The four that the published README shows.
-CLIP_SUBJECT = "S11"
-CLIP_TAKES = ("Eating", "Photo", "SittingDown", "Walking")
+_CLIPS = 4
+_CLIP_ACTIONS = ("Eating", "Photo", "SittingDown", "Walking")  # where a capture has them: the README shows these
 
 
 @dataclass(frozen=True)
@@ -34,10 +33,10 @@ class PicturePaths:
     folder: Path
 
 
-def make_pictures(paths: PicturePaths, *, seconds: float, fps: float, serial: str) -> None:
+def make_pictures(paths: PicturePaths, *, seconds: float, fps: float, serial: str, bars: Bars = no_bars) -> None:
     """Stage visualize: write the clips <subject>_<take>.gif, losses.png, actions.png, errors.png and poses.png.
 
-    A clip whose take or camera is not among the predictions is left out, and one line says so.
+    The clips are four takes of the last subject. Where the camera is not among the predictions one line says so.
 
     Args:
         seconds: length of a clip at most, from the take's start.
@@ -51,16 +50,16 @@ def make_pictures(paths: PicturePaths, *, seconds: float, fps: float, serial: st
     warmup, weak = read_curves(paths.warmup), read_curves(paths.weak)
     data, folder = str(report["data"]), paths.folder
     with Predictions(paths.predictions) as predictions, Detections(paths.detections) as detections:
-        mpjpe_mm, p_mpjpe_mm = _frame_errors(predictions)
-        for take in CLIP_TAKES:
-            if (CLIP_SUBJECT, take, serial) not in mpjpe_mm:
-                print(f"{CLIP_SUBJECT} {take}, camera {serial}: not in {paths.predictions}; its clip is left out.")
+        mpjpe_mm, p_mpjpe_mm = _frame_errors(predictions, bars)
+        for subject, take in _clips(predictions):
+            if (subject, take, serial) not in mpjpe_mm:
+                print(f"{subject} {take}, camera {serial}: not in {paths.predictions}; its clip is left out.")
                 continue
-            sequence = predicted_sequence(predictions, detections, CLIP_SUBJECT, take, serial)
-            write_clip(folder / f"{CLIP_SUBJECT}_{take}.gif", sequence, seconds=seconds, fps=fps)
+            sequence = predicted_sequence(predictions, detections, subject, take, serial)
+            write_clip(folder / f"{subject}_{take}.gif", sequence, seconds=seconds, fps=fps, bars=bars)
         write_sheet(
             folder / "poses.png",
-            choose_poses(mpjpe_mm),
+            choose_poses(mpjpe_mm, predictions.action),
             lambda key: predicted_sequence(predictions, detections, *key),
             data,
         )
@@ -70,7 +69,19 @@ def make_pictures(paths: PicturePaths, *, seconds: float, fps: float, serial: st
     plot_errors(folder / "errors.png", _all(mpjpe_mm), _all(p_mpjpe_mm), data)
 
 
-def _frame_errors(predictions: Predictions) -> tuple[dict[SequenceKey, np.ndarray], dict[SequenceKey, np.ndarray]]:
+def _clips(predictions: Predictions) -> list[tuple[str, str]]:
+    """The first take of each of a few actions of the last subject."""
+    subject = predictions.subjects[-1]
+    first: dict[str, str] = {}
+    for take in predictions.takes(subject):
+        first.setdefault(predictions.action(subject, take), take)
+    wanted = [action for action in _CLIP_ACTIONS if action in first] or list(first)
+    return [(subject, first[action]) for action in wanted[:_CLIPS]]
+
+
+def _frame_errors(
+    predictions: Predictions, bars: Bars
+) -> tuple[dict[SequenceKey, np.ndarray], dict[SequenceKey, np.ndarray]]:
     """MPJPE and P-MPJPE (T,) of every sequence, mm."""
     keys = [
         (subject, take, serial)
@@ -79,7 +90,7 @@ def _frame_errors(predictions: Predictions) -> tuple[dict[SequenceKey, np.ndarra
         for serial in predictions.serials(subject, take)
     ]
     mpjpe_mm, p_mpjpe_mm = {}, {}
-    for key in track(keys, "errors", len(keys), "sequences"):
+    for key in track(keys, bars, "errors", len(keys), "sequences"):
         predicted, truth = predictions.predicted_m(*key), predictions.truth_m(*key)
         if len(truth):
             mpjpe_mm[key], p_mpjpe_mm[key] = metrics.mpjpe_mm(predicted, truth), metrics.p_mpjpe_mm(predicted, truth)
@@ -92,7 +103,7 @@ def _all(by_sequence: dict[SequenceKey, np.ndarray]) -> np.ndarray:
     return np.concatenate(list(by_sequence.values()))
 
 
-def read_curves(path: Path | str) -> Curves:
+def read_curves(path: Path | str) -> Columns:
     """The columns of metrics/<stage>.csv as float arrays, NaN where a cell is empty.
 
     Raises:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from wsgcn.base.errors import InputError
-from wsgcn.captures.human36m.names import FPS
 from wsgcn.evaluation import metrics
 from wsgcn.pose.skeleton import H36M17, SKELETONS, Skeleton
 from wsgcn.pose.store import Detections, Predictions
@@ -103,7 +102,7 @@ def predicted_sequence(
         title=f"{subject} {take}",
         data=data if detections is not None else f"{data} taken for level",
         skeleton=skeleton,
-        fps=FPS,
+        fps=predictions.fps(subject, take),
         predicted_m=predicted_m @ upright.T + lift_m,
         truth_m=truth_m + lift_m,
         keypoints_px=keypoints_px,

@@ -8,7 +8,6 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from wsgcn.base.files import atomic_path
-from wsgcn.captures.human36m.names import action_of
 from wsgcn.rendering import palette
 from wsgcn.rendering.labels import draw_legend, shortened
 from wsgcn.rendering.poses import OVERSAMPLING, canvas, draw_floor, draw_pose, draw_shadow
@@ -25,7 +24,7 @@ _BONE_PX = 3.6
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenPose:
     """One frame of one sequence."""
 
     key: SequenceKey
@@ -33,11 +32,14 @@ class Chosen:
     mpjpe_mm: float
 
 
-def choose_poses(mpjpe_mm: Mapping[SequenceKey, np.ndarray], columns: int = _COLUMNS) -> dict[str, list[Chosen]]:
+def choose_poses(
+    mpjpe_mm: Mapping[SequenceKey, np.ndarray], action_of: Callable[[str, str], str], columns: int = _COLUMNS
+) -> dict[str, list[ChosenPose]]:
     """For each row of the sheet, by its title, up to `columns` frames, each of another action.
 
     Args:
         mpjpe_mm: (T,) of each sequence.
+        action_of: the action of a subject's take.
     """
     median_mm = float(np.median(np.concatenate(list(mpjpe_mm.values()))))
     ranks: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -45,25 +47,28 @@ def choose_poses(mpjpe_mm: Mapping[SequenceKey, np.ndarray], columns: int = _COL
         f"Typical: close to the median of {median_mm:.0f} mm": lambda errors_mm: np.abs(errors_mm - median_mm),
         "Worst": lambda errors_mm: -errors_mm,
     }
-    return {title: _lowest(mpjpe_mm, rank, columns) for title, rank in ranks.items()}
+    return {title: _lowest(mpjpe_mm, action_of, rank, columns) for title, rank in ranks.items()}
 
 
 def _lowest(
-    mpjpe_mm: Mapping[SequenceKey, np.ndarray], rank: Callable[[np.ndarray], np.ndarray], columns: int
-) -> list[Chosen]:
+    mpjpe_mm: Mapping[SequenceKey, np.ndarray],
+    action_of: Callable[[str, str], str],
+    rank: Callable[[np.ndarray], np.ndarray],
+    columns: int,
+) -> list[ChosenPose]:
     """The frames of lowest rank, one an action: neighbouring frames would all look the same."""
-    by_action: dict[str, tuple[float, Chosen]] = {}
+    by_action: dict[str, tuple[float, ChosenPose]] = {}
     for key, errors_mm in mpjpe_mm.items():
         ranks = rank(errors_mm)
         frame = int(ranks.argmin())
-        action = action_of(key[1])
+        action = action_of(*key[:2])
         if action not in by_action or ranks[frame] < by_action[action][0]:
-            by_action[action] = (float(ranks[frame]), Chosen(key, frame, float(errors_mm[frame])))
+            by_action[action] = (float(ranks[frame]), ChosenPose(key, frame, float(errors_mm[frame])))
     return [chosen for _, chosen in sorted(by_action.values(), key=lambda entry: entry[0])[:columns]]
 
 
 def write_sheet(
-    path: Path | str, rows: Mapping[str, list[Chosen]], load: Callable[[SequenceKey], PoseSequence], data: str
+    path: Path | str, rows: Mapping[str, list[ChosenPose]], load: Callable[[SequenceKey], PoseSequence], data: str
 ) -> None:
     """Write a picture of the chosen poses, each prediction over its truth, all at one scale.
 
@@ -119,7 +124,7 @@ def _paint(pose: PoseSequence, window: Window) -> Image.Image:
     return image.reduce(OVERSAMPLING)
 
 
-def _label(draw: ImageDraw.ImageDraw, chosen: Chosen, fps: float, left_px: float, top_px: float) -> None:
+def _label(draw: ImageDraw.ImageDraw, chosen: ChosenPose, fps: float, left_px: float, top_px: float) -> None:
     subject, take, serial = chosen.key
     draw.text((left_px, top_px + 4), f"MPJPE {chosen.mpjpe_mm:.0f} mm", palette.TEXT, palette.font(12, True))
     draw.text((left_px, top_px + 20), f"{subject} {take}", palette.QUIET, palette.font(11))

@@ -15,7 +15,7 @@ from wsgcn.rendering.sequences import PoseSequence
 
 # Up to here the page stays below 10 MB, with 17 joints and a truth.
 MAX_FRAMES = 20_000
-_MISSING = -32768  # a joint that is NaN; wsgcn/viewer.html knows the number too
+_MISSING = -32768  # a joint that is NaN; viewer.html knows the number too
 
 
 def within(sequences: Iterable[PoseSequence], max_frames: int) -> Iterator[PoseSequence]:
@@ -54,7 +54,7 @@ def write_viewer(path: Path | str, sequences: Iterable[PoseSequence], *, title: 
     }
     # A "<" could end the script that holds the data.
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
-    page = resources.files("wsgcn").joinpath("viewer.html").read_text(encoding="utf-8")
+    page = resources.files("wsgcn.rendering").joinpath("viewer.html").read_text(encoding="utf-8")
     write_atomically(path, page.replace("__DATA__", text, 1))
     return sum(len(sequence) for sequence in shown)
 

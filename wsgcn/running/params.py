@@ -1,152 +1,33 @@
-"""The experiment's parameters: typed, checked once, and read from params.yaml here and nowhere else.
+"""The whole of params.yaml: the wings' sections put together, checked once, and read here and nowhere else.
 
-params.yaml documents meaning, unit and range of every key; the classes below mirror its sections and check them.
+params.yaml documents meaning, unit and range of every key.
 """
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError, model_validator
 
 from wsgcn.base import limits
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import is_there
 from wsgcn.base.foreign import brief, enumerated, reading, shown
-
-SOURCES_WITHOUT_NECK = ("hourglass_pretrained", "hourglass_finetuned")
-
-# The upper bounds are far above any use. They keep a slip, or a checkpoint that someone else made, from asking for more
-# than a machine has.
-Count = Annotated[int, Field(ge=1, le=10**9)]
-Batch = Annotated[int, Field(ge=2, le=2**20)]
-Blocks = Annotated[int, Field(ge=1, le=100)]
-Epochs = Annotated[int, Field(ge=0, le=10**6)]
-Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Dropout = Annotated[float, Field(ge=0, lt=1)]
-Share = Annotated[float, Field(gt=0, le=0.5)]
-Subject = Annotated[str, Field(pattern=r"^S\d+$", max_length=20)]
-Text = Annotated[str, Field(min_length=1, max_length=4096)]
-Precision = Literal["float32", "tf32", "bf16"]
-
-
-class Section(BaseModel):
-    """A section of params.yaml: no unknown keys, no guessing between types, no change after construction."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Subjects(Section):
-    labelled: list[Subject]
-    unlabelled: list[Subject]
-    validation: list[Subject] | Share
-    test: Annotated[list[Subject], Field(min_length=1)]
-
-    @property
-    def validation_subjects(self) -> list[str]:
-        return self.validation if isinstance(self.validation, list) else []
-
-    @property
-    def used(self) -> list[str]:
-        """Every subject that any stage needs."""
-        return [*self.labelled, *self.unlabelled, *self.validation_subjects, *self.test]
-
-    @model_validator(mode="after")
-    def _no_subject_twice(self) -> Self:
-        repeated = [subject for subject, times in Counter(self.used).items() if times > 1]
-        if repeated:
-            raise ValueError(
-                f"{', '.join(repeated)} stands more than once in labelled, unlabelled, validation and test; "
-                "the lists must not overlap"
-            )
-        if not self.labelled:
-            raise ValueError("labelled is empty; at least one subject with 3D labels is needed")
-        return self
-
+from wsgcn.base.section import Section, Seed, Text, flat
+from wsgcn.captures.params import Demo
+from wsgcn.detections.params import Detections
+from wsgcn.detections.sources import SOURCES
+from wsgcn.evaluation.params import Evaluate
+from wsgcn.model.params import Model, Runtime
+from wsgcn.pose.params import Data
+from wsgcn.pose.skeleton import SKELETONS
+from wsgcn.rendering.params import Visualize
+from wsgcn.training.params import Training, Warmup, Weak
 
 _LONGEST, _MOST_WRONG = 400, 20  # characters and wrong values in a message
-
-DEMO_RAW = "data/raw/demo"  # where stage demo writes the synthetic capture
-
-
-class Data(Section):
-    raw: Text
-    layout: Literal["auto", "cdf_archives", "cdf", "mat", "martinez_zip", "martinez", "videopose3d"]
-    drop_bad_frames: bool
-    skeleton: Literal["h36m16", "h36m17"]
-    stride: Count
-    subjects: Subjects
-
-    @property
-    def is_synthetic(self) -> bool:
-        """Whether this is the capture that stage demo makes."""
-        return Path(self.raw) == Path(DEMO_RAW)
-
-    @property
-    def capture(self) -> str:
-        """What figures made from it are called."""
-        return "synthetic capture of stage demo" if self.is_synthetic else Path(self.raw).name
-
-
-class Demo(Section):
-    seconds: Annotated[float, Field(ge=1, le=600)]
-
-
-class Detections(Section):
-    source: Literal["gt", "hourglass_pretrained", "hourglass_finetuned", "cpn", "detectron", "hrnet"]
-    path: Text
-
-
-class Linear(Section):
-    width: Annotated[int, Field(ge=1, le=2**14)]
-    blocks: Blocks
-    dropout: Dropout
-
-
-class Model(Section):
-    name: Literal["semgcn", "linear"]
-    channels: Annotated[int, Field(ge=2, le=2**12, multiple_of=2)]
-    blocks: Blocks
-    non_local: bool
-    channelwise: bool
-    dropout: Dropout
-    linear: Linear
-
-
-class Training(Section):
-    batch_labelled: Batch
-    batch_unlabelled: Batch
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)]
-    decay_factor: Annotated[float, Field(gt=0, le=1)]
-    decay_steps: Count
-    gradient_clip: Weight
-    supervised_weight: Weight
-    choose_epoch: Literal["last", "validation"]
-
-
-class Warmup(Section):
-    epochs: Epochs
-
-
-class Weak(Section):
-    epochs: Epochs
-    reprojection_weight: Weight
-    bone_weight: Weight
-    root: Literal["ground_truth", "solved"]
-
-
-class Evaluate(Section):
-    flip: bool
-    batch: Annotated[int, Field(ge=1, le=2**20)]
-
-
-class Visualize(Section):
-    seconds: Annotated[float, Field(gt=0, le=600)]
-    fps: Annotated[float, Field(gt=0, le=50)]
-    serial: Text
 
 
 class Tracking(Section):
@@ -154,16 +35,10 @@ class Tracking(Section):
     experiment: Text
 
 
-class Runtime(Section):
-    device: Literal["auto", "cpu", "cuda"]
-    threads: Annotated[int, Field(ge=0, le=1024)]
-    precision: Precision
-
-
 class Params(Section):
     """The whole of params.yaml."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    seed: Seed
     data: Data
     demo: Demo
     detections: Detections
@@ -178,9 +53,11 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:
-        if self.data.skeleton == "h36m17" and self.detections.source in SOURCES_WITHOUT_NECK:
+        lacking = [joint for joint in SKELETONS[self.data.skeleton].joints if joint in self._source_lacks]
+        if lacking:
             raise ValueError(
-                f"data.skeleton is h36m17, but detections.source {self.detections.source} has no Neck/Nose; use h36m16"
+                f"data.skeleton is {self.data.skeleton}, but detections.source {self.detections.source} has no "
+                f"{', '.join(lacking)}; use h36m16"
             )
         if self.training.choose_epoch == "validation" and not self.data.subjects.validation:
             raise ValueError("training.choose_epoch is validation, but data.subjects.validation is empty")
@@ -188,56 +65,13 @@ class Params(Section):
             raise ValueError("warmup.epochs and weak.epochs are both 0; nothing would be trained")
         return self
 
-    def used_by(self, stage: str) -> dict[str, Any]:
-        """The part of the tree that the outputs of a stage depend on, see STAGE_PARAMS."""
-        return _subtree(self.model_dump(), STAGE_PARAMS[stage])
+    @property
+    def _source_lacks(self) -> tuple[str, ...]:
+        return SOURCES[self.detections.source].lacks
 
     def flat(self) -> dict[str, Any]:
         """Every value under its dotted name, as a tracker logs them."""
-        return _flatten(self.model_dump())
-
-
-_TRAINING_PARAMS = (
-    "seed",
-    "data.skeleton",
-    "data.stride",
-    "data.subjects.labelled",
-    "data.subjects.unlabelled",
-    "data.subjects.validation",
-    "model",
-    "training",
-    "runtime",
-)
-
-# What each stage's outputs depend on: dvc.yaml declares the same, and checkpoints record it.
-STAGE_PARAMS = {
-    "demo": ("seed", "demo"),
-    "preprocess": ("data.raw", "data.layout", "data.drop_bad_frames", "data.subjects"),
-    "detections": ("detections",),
-    "warmup": (*_TRAINING_PARAMS, "warmup"),
-    "weak": (*_TRAINING_PARAMS, "weak"),
-    # Of the training's parameters the evaluation only needs to know which published row they correspond to.
-    "evaluate": ("data", "detections.source", "model", "warmup.epochs", "weak", "evaluate", "runtime"),
-    "visualize": ("visualize",),
-}
-
-
-def _subtree(tree: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    part: dict[str, Any] = {}
-    for name in names:
-        source, target = tree, part
-        *sections, last = name.split(".")
-        for section in sections:
-            source, target = source[section], target.setdefault(section, {})
-        target[last] = source[last]
-    return part
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
+        return flat(self.model_dump())
 
 
 class _Refused(Exception):

@@ -37,7 +37,7 @@ def source_tags(stage: str, params: Params) -> dict[str, str]:
     """
     commit = _git("rev-parse", "HEAD")
     tags = {
-        "wsgcn.running.stage": stage,
+        "wsgcn.stage": stage,
         "git.commit": commit,
         "git.dirty": str(bool(_git("status", "--porcelain", "--", *_SOURCES))).lower() if commit else "",
         "dvc.exp_name": os.environ.get("DVC_EXP_NAME", ""),

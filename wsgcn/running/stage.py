@@ -1,33 +1,43 @@
-"""What `python -m stages.<stage>` does around its work: parameters, the tracker, and one sentence for bad input."""
+"""What `python -m stages NAME` does around a stage's work: parameters, tracker, and one sentence for bad input."""
 
 import os
 import sys
-from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 from wsgcn.base.errors import InputError
-from wsgcn.base.trackers import NullTracker, Tracker
-from wsgcn.running.params import Params, read_params
+from wsgcn.base.run import NullTracker, Run
+from wsgcn.running.params import read_params
+from wsgcn.running.progress import TerminalBar
 from wsgcn.running.tracking import open_tracker
 
+STAGES = ("demo", "preprocess", "detections", "warmup", "weak", "evaluate", "visualize")
 
-def run_stage(main: Callable[[Params, Tracker], None], stage: str, tracked: bool = True) -> None:
-    """Read params.yaml, open the stage's run and call `main` with both.
+
+def stage_module(stage: str) -> Any:
+    """The module of a stage: `Params`, what it reads of params.yaml, and `main(params, run)`, its work."""
+    return import_module(f"stages.{stage}")
+
+
+def run_stage(stage: str, tracked: bool = True) -> None:
+    """Read params.yaml, open the stage's run, and call the stage with its own part of the parameters.
 
     Bad input ends the process with status 1 and "<stage>: <sentence>" on stderr (WSGCN_DEBUG=1 shows the traceback),
     an interruption with status 130; anything else is our own slip, and its traceback is wanted.
 
     Args:
-        main: the stage's work.
         stage: its name in dvc.yaml.
         tracked: whether the stage has a run of its own.
     """
     try:
         params = read_params()
+        module = stage_module(stage)
+        own = module.Params.of(params)
         if tracked:
             with open_tracker(stage, params) as tracker:
-                main(params, tracker)
+                module.main(own, Run(tracker, TerminalBar))
         else:
-            main(params, NullTracker())
+            module.main(own, Run(NullTracker(), TerminalBar))
     except InputError as error:
         if os.environ.get("WSGCN_DEBUG") == "1":
             raise

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from wsgcn.base.files import atomic_path
-from wsgcn.base.trackers import NullTracker, Tracker
+from wsgcn.base.run import NullTracker, Tracker
 from wsgcn.running.params import Params
 from wsgcn.running.provenance import environment_tags, project_root, run_name, source_tags
 

@@ -1,12 +1,18 @@
-"""The training losses, as pure functions of tensors.
+"""The training losses: pure functions of tensors, and the table of terms that training sums up.
 
-All are means over everything, poses in metres, pictures in normalised screen units.
+All are means over everything, poses in metres, pictures in normalised screen units. A new term is a line in TERMS, and
+a key `<name>_weight` in the section `weak` of params.yaml (`training` for a term of the labels alone).
 """
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from wsgcn.pose.camera import project
+from wsgcn.training.batch import Batch
+from wsgcn.training.params import Training, Weak
 
 
 def supervised_loss(predicted_BJ3: Tensor, truth_BJ3: Tensor) -> Tensor:
@@ -52,3 +58,61 @@ def bone_loss(labelled_BJ3: Tensor, unlabelled_BJ3: Tensor, ends_2EJ: Tensor) ->
     labelled_E = bone_lengths(labelled_BJ3, ends_2EJ).mean(0)
     unlabelled_E = bone_lengths(unlabelled_BJ3, ends_2EJ).mean(0)
     return (labelled_E - unlabelled_E).abs().mean()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """A term of the loss.
+
+    Attributes:
+        name: of its column in metrics/*.csv and of its weight.
+        unit: of its value.
+        words: what it is.
+        compute: its value from the batch and the prediction (B, J, 3) for all of it.
+        of_unlabelled: whether it needs unlabelled poses.
+    """
+
+    name: str
+    unit: str
+    words: str
+    compute: Callable[[Batch, Tensor], Tensor]
+    of_unlabelled: bool = True
+
+
+def _supervised(batch: Batch, predicted_BJ3: Tensor) -> Tensor:
+    labelled_LJ3, _ = batch.split(predicted_BJ3)
+    return supervised_loss(labelled_LJ3, batch.truth_LJ3)
+
+
+def _reprojection(batch: Batch, predicted_BJ3: Tensor) -> Tensor:
+    assert batch.unlabelled is not None
+    _, unlabelled_UJ3 = batch.split(predicted_BJ3)
+    _, keypoints_UJ2 = batch.split(batch.keypoints_BJ2)
+    root_U3 = batch.unlabelled.roots.of(unlabelled_UJ3)
+    return reprojection_loss(unlabelled_UJ3, root_U3, keypoints_UJ2, batch.unlabelled.intrinsics_U9)
+
+
+def _bone(batch: Batch, predicted_BJ3: Tensor) -> Tensor:
+    return bone_loss(*batch.split(predicted_BJ3), batch.bone_ends_2EJ)
+
+
+TERMS = (
+    Term(name="supervised", unit="m²", words="3D labels", compute=_supervised, of_unlabelled=False),
+    Term(name="reprojection", unit="screen units²", words="reprojection loss", compute=_reprojection),
+    Term(name="bone", unit="m", words="bone-length loss", compute=_bone),
+)
+
+
+def loss_weights(training: Training, weak: Weak | None = None) -> dict[str, float]:
+    """The weight of each term by name; in the warm-up, without `weak`, of those alone that need labels only."""
+    weights = {}
+    for term in TERMS:
+        section = weak if term.of_unlabelled else training
+        if section is not None:
+            weights[term.name] = getattr(section, f"{term.name}_weight")
+    return weights
+
+
+def active_terms(weights: Mapping[str, float], *, has_unlabelled: bool) -> tuple[Term, ...]:
+    """The terms that are computed: those of the labels always, the others where they can be and weigh something."""
+    return tuple(term for term in TERMS if not term.of_unlabelled or (has_unlabelled and weights.get(term.name, 0.0)))

@@ -4,7 +4,8 @@ A set is a handful of tensors that move to the device once; a batch is a selecti
 step to step (camera frames, normalised 2D, undistorted 2D, the roots' normal matrices) is computed once.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Protocol, Self
@@ -14,18 +15,22 @@ import torch
 from torch import Tensor
 
 from wsgcn.base.errors import InputError
-from wsgcn.pose.camera import (
-    Camera,
-    normalise_screen,
-    root_normal_inverse,
-    solve_root,
-    undistort,
-    world_to_camera,
+from wsgcn.pose.camera import root_normal_inverse, undistort, world_to_camera
+from wsgcn.pose.params import validation_subjects
+from wsgcn.pose.sequences import (
+    Take,
+    count_poses,
+    normalised_keypoints,
+    relative_truth,
+    sequences_of,
+    split_takes,
+    takes_of,
 )
-from wsgcn.pose.skeleton import H36M17, Skeleton
-from wsgcn.pose.store import Detections, Poses, Sequence2D
-
-Take = tuple[str, str]  # subject, take
+from wsgcn.pose.skeleton import SKELETONS, Skeleton
+from wsgcn.pose.store import Detections, Poses
+from wsgcn.training.batch import Batch, Roots, SolvedRoots, TrueRoots, Unlabelled
+from wsgcn.training.losses import bone_ends
+from wsgcn.training.params import Training, TrainingParams, Weak
 
 
 class _Tensors:
@@ -46,59 +51,129 @@ class LabelledSet(_Tensors):
         return len(self.keypoints_NJ2)
 
 
-class Roots(Protocol):
-    """Where the unlabelled poses stand."""
+class RootSource(Protocol):
+    """Where the poses of an unlabelled set stand."""
 
-    def of(self, index_B: Tensor, predicted_BJ3: Tensor) -> Tensor:
-        """The roots (B, 3), m, camera frame, of the poses `index_B` given their prediction."""
+    def select(self, index_B: Tensor) -> Roots:
+        """Those of a batch."""
 
     def to(self, device: torch.device) -> Self: ...
 
 
 @dataclass(frozen=True)
-class TrueRoots(_Tensors):
-    """The published protocol: the true 3D root of every unlabelled pose, which is more than 2D supervision."""
-
+class TrueRootSource(_Tensors):
     root_N3: Tensor
 
-    def of(self, index_B: Tensor, predicted_BJ3: Tensor) -> Tensor:
-        return self.root_N3[index_B]
+    def select(self, index_B: Tensor) -> Roots:
+        return TrueRoots(self.root_N3.index_select(0, index_B))
 
 
 @dataclass(frozen=True)
-class SolvedRoots(_Tensors):
-    """The root in closed form from 2D and prediction; holds nothing but what follows from the 2D."""
-
+class SolvedRootSource(_Tensors):
     uv_NJ2: Tensor  # undistorted normalised coordinates
     normal_inverse_N33: Tensor
 
-    def of(self, index_B: Tensor, predicted_BJ3: Tensor) -> Tensor:
-        return solve_root(predicted_BJ3, self.uv_NJ2[index_B], self.normal_inverse_N33[index_B])
+    def select(self, index_B: Tensor) -> Roots:
+        return SolvedRoots(self.uv_NJ2.index_select(0, index_B), self.normal_inverse_N33.index_select(0, index_B))
 
 
 @dataclass(frozen=True)
-class UnlabelledSet:
+class UnlabelledSet(_Tensors):
     """N poses of which the training sees the 2D, the cameras' intrinsics, and `roots`."""
 
     keypoints_NJ2: Tensor  # normalised screen units
     camera_N: Tensor  # index into intrinsics_K9
     intrinsics_K9: Tensor  # normalised screen units, see wsgcn.pose.camera
-    roots: Roots
-
-    def to(self, device: torch.device) -> "UnlabelledSet":
-        return UnlabelledSet(
-            self.keypoints_NJ2.to(device),
-            self.camera_N.to(device),
-            self.intrinsics_K9.to(device),
-            self.roots.to(device),
-        )
+    roots: RootSource
 
     def __len__(self) -> int:
         return len(self.keypoints_NJ2)
 
+    def select(self, index_B: Tensor) -> Unlabelled:
+        """What is known of the poses of a batch beside their 2D."""
+        camera_B = self.camera_N.index_select(0, index_B)
+        return Unlabelled(self.intrinsics_K9.index_select(0, camera_B), self.roots.select(index_B))
+
+
+@dataclass(frozen=True)
+class Sets:
+    """What a stage trains on and is validated with, on the device."""
+
+    labelled: LabelledSet
+    unlabelled: UnlabelledSet | None
+    validation: LabelledSet | None
+    bone_ends_2EJ: Tensor
+    steps_per_epoch: int
+
+    @property
+    def device(self) -> torch.device:
+        return self.bone_ends_2EJ.device
+
+    def batch(self, labelled_index_B: Tensor, unlabelled_index_B: Tensor) -> Batch:
+        """The poses with these indices; the second is not looked at where there is no unlabelled set."""
+        keypoints = self.labelled.keypoints_NJ2.index_select(0, labelled_index_B)
+        truth_BJ3 = self.labelled.pose_NJ3.index_select(0, labelled_index_B)
+        if self.unlabelled is None:
+            return Batch(keypoints, truth_BJ3, None, self.bone_ends_2EJ)
+        of_unlabelled = self.unlabelled.keypoints_NJ2.index_select(0, unlabelled_index_B)
+        return Batch(
+            # One pass for both: they share the statistics of the batch norms.
+            torch.cat((keypoints, of_unlabelled)),
+            truth_BJ3,
+            self.unlabelled.select(unlabelled_index_B),
+            self.bone_ends_2EJ,
+        )
+
+
+def epoch_steps(labelled: int, unlabelled: int, settings: Training) -> int:
+    """Steps of an epoch: one pass over the larger of the two sets."""
+    if unlabelled > labelled:
+        return math.ceil(unlabelled / settings.batch_unlabelled)
+    return math.ceil(labelled / settings.batch_labelled)
+
+
+def load_sets(
+    params: TrainingParams, weak: Weak | None, poses_path: Path, detections_path: Path, device: torch.device
+) -> Sets:
+    """Load the sets of a training stage, each file opened once.
+
+    The warm-up only counts the unlabelled poses, for the length of an epoch. With `weak.root: solved` the unlabelled
+    set is made from detections.h5 alone.
+
+    Args:
+        weak: the section of that name; None is the warm-up.
+
+    Raises:
+        InputError: a subject is missing, or there is nothing to train on.
+    """
+    data, subjects = params.data, params.data.subjects
+    skeleton, stride = SKELETONS[data.skeleton], data.stride
+    with Poses(poses_path) as poses, Detections(detections_path) as detections:
+        labelled_takes = takes_of(detections, subjects.labelled)
+        validation_takes = takes_of(detections, validation_subjects(subjects.validation))
+        if isinstance(subjects.validation, float):
+            labelled_takes, validation_takes = split_takes(labelled_takes, subjects.validation, params.seed)
+        labelled = load_labelled(poses, detections, labelled_takes, skeleton, stride)
+        if not len(labelled):
+            raise InputError(f"{detections_path}: holds no frame of the labelled {', '.join(subjects.labelled)}.")
+        unlabelled_takes = takes_of(detections, subjects.unlabelled)
+        unlabelled: UnlabelledSet | None = None
+        if weak is not None and weak.epochs and unlabelled_takes:
+            with_roots = poses if weak.root == "ground_truth" else None
+            unlabelled = load_unlabelled(detections, unlabelled_takes, skeleton, stride, with_roots)
+        validation = load_labelled(poses, detections, validation_takes, skeleton, stride)
+        unlabelled_poses = count_poses(detections, unlabelled_takes, stride)
+    return Sets(
+        labelled=labelled.to(device),
+        unlabelled=unlabelled.to(device) if unlabelled is not None and len(unlabelled) else None,
+        validation=validation.to(device) if len(validation) else None,
+        bone_ends_2EJ=bone_ends(torch.tensor(skeleton.bones, device=device), len(skeleton.joints)),
+        steps_per_epoch=epoch_steps(len(labelled), unlabelled_poses, params.training),
+    )
+
 
 def load_labelled(
-    poses_path: Path | str, detections_path: Path | str, takes: Iterable[Take], skeleton: Skeleton, stride: int = 1
+    poses: Poses, detections: Detections, takes: Iterable[Take], skeleton: Skeleton, stride: int = 1
 ) -> LabelledSet:
     """Every `stride`-th frame of the takes, seen by every camera that has detections of them.
 
@@ -106,156 +181,62 @@ def load_labelled(
         InputError: a take is missing, or the detections lack one of the skeleton's joints.
     """
     keypoints, pose = [], []
-    with Poses(poses_path) as poses, Detections(detections_path) as detections:
-        for sequence, camera in _sequences(detections, takes):
-            keypoints.append(_keypoints(detections, sequence, camera, skeleton, stride))
-            positions_m = poses.positions_m(sequence.subject, sequence.take)[::stride]
-            pose.append(root_relative(camera_poses(positions_m, camera, skeleton)).astype(np.float32))
+    for sequence, camera in sequences_of(detections, takes):
+        keypoints.append(normalised_keypoints(detections, sequence, camera, skeleton)[::stride])
+        positions_m = poses.positions_m(sequence.subject, sequence.take)[::stride]
+        pose.append(relative_truth(positions_m, camera, skeleton))
     joints = len(skeleton.joints)
     return LabelledSet(_stack(keypoints, joints, 2), _stack(pose, joints, 3))
 
 
 def load_unlabelled(
-    detections_path: Path | str, takes: Iterable[Take], skeleton: Skeleton, stride: int = 1
+    detections: Detections, takes: Iterable[Take], skeleton: Skeleton, stride: int = 1, poses: Poses | None = None
 ) -> UnlabelledSet:
-    """The unlabelled set with solved roots. It is made of detections.h5 alone, which holds no 3D of anybody.
+    """The unlabelled set.
+
+    Args:
+        poses: for the published protocol, with true roots; the root joint is read of it and nothing else. With None
+            the roots are solved for, and the set is made of detections.h5 alone, which holds no 3D of anybody.
 
     Raises:
-        InputError: a take is missing, or the detections lack one of the skeleton's joints.
+        InputError: a take is missing, or the detections lack a joint of the skeleton, or leave a root undetermined.
     """
+    joints = len(skeleton.joints)
+    keypoints: list[np.ndarray] = []
+    camera_index: list[np.ndarray] = []
+    intrinsics: list[np.ndarray] = []
+    roots: list[np.ndarray] = []
     uv: list[np.ndarray] = []
     normal_inverse: list[np.ndarray] = []
-
-    def add_root(sequence: Sequence2D, camera: Camera, keypoints_TJ2: np.ndarray) -> None:
+    for sequence, camera in sequences_of(detections, takes):
+        keypoints_TJ2 = normalised_keypoints(detections, sequence, camera, skeleton)[::stride]
+        keypoints.append(keypoints_TJ2)
+        camera_index.append(np.full(len(keypoints_TJ2), len(intrinsics)))
+        intrinsics.append(camera.intrinsics_screen.astype(np.float32))
+        if poses is not None:
+            root_world_m = poses.positions_m(sequence.subject, sequence.take)[::stride, :1].astype(np.float64)
+            root_m = world_to_camera(root_world_m, camera.rotation, np.array(camera.translation_m))
+            roots.append(root_m[:, 0].astype(np.float32))
+            continue
         uv_TJ2 = undistort(keypoints_TJ2.astype(np.float64), camera.intrinsics_screen)
         normal_inverse_T33 = root_normal_inverse(uv_TJ2)
         is_degenerate = ~np.isfinite(normal_inverse_T33).all((1, 2))
         if is_degenerate.any():
             raise InputError(
-                f"{detections_path}: {sequence.subject} {sequence.take}, camera {sequence.serial}, has all joints at "
+                f"{detections.path}: {sequence.subject} {sequence.take}, camera {sequence.serial}, has all joints at "
                 f"one point in {is_degenerate.sum()} frames, the first is {is_degenerate.argmax() * stride}; "
                 "weak.root: solved cannot place them."
             )
         uv.append(uv_TJ2.astype(np.float32))
         normal_inverse.append(normal_inverse_T33.astype(np.float32))
-
-    unlabelled = _load_2d(detections_path, takes, skeleton, stride, add_root)
-    joints = len(skeleton.joints)
-    return UnlabelledSet(*unlabelled, roots=SolvedRoots(_stack(uv, joints, 2), _stack(normal_inverse, 3, 3)))
-
-
-def load_unlabelled_with_true_roots(
-    poses_path: Path | str, detections_path: Path | str, takes: Sequence[Take], skeleton: Skeleton, stride: int = 1
-) -> UnlabelledSet:
-    """The unlabelled set of the published protocol. Of poses.h5 it keeps the root joint and drops the rest.
-
-    Raises:
-        InputError: a take is missing, or the detections lack one of the skeleton's joints.
-    """
-    roots: list[np.ndarray] = []
-    with Poses(poses_path) as poses:
-
-        def add_root(sequence: Sequence2D, camera: Camera, _: np.ndarray) -> None:
-            root_world_m = poses.positions_m(sequence.subject, sequence.take)[::stride, :1]
-            root_m = world_to_camera(root_world_m.astype(np.float64), camera.rotation, np.array(camera.translation_m))
-            roots.append(root_m[:, 0].astype(np.float32))
-
-        unlabelled = _load_2d(detections_path, takes, skeleton, stride, add_root)
-    return UnlabelledSet(*unlabelled, roots=TrueRoots(_stack(roots, 3)))
-
-
-def _load_2d(
-    detections_path: Path | str,
-    takes: Iterable[Take],
-    skeleton: Skeleton,
-    stride: int,
-    add_root: Callable[[Sequence2D, Camera, np.ndarray], None],
-) -> tuple[Tensor, Tensor, Tensor]:
-    """keypoints_NJ2, camera_N and intrinsics_K9 of the takes; `add_root` is told each sequence and its keypoints."""
-    keypoints: list[np.ndarray] = []
-    camera_index: list[np.ndarray] = []
-    intrinsics: list[np.ndarray] = []
-    with Detections(detections_path) as detections:
-        for sequence, camera in _sequences(detections, takes):
-            keypoints_TJ2 = _keypoints(detections, sequence, camera, skeleton, stride)
-            keypoints.append(keypoints_TJ2)
-            camera_index.append(np.full(len(keypoints_TJ2), len(intrinsics)))
-            intrinsics.append(camera.intrinsics_screen.astype(np.float32))
-            add_root(sequence, camera, keypoints_TJ2)
-    return (
-        _stack(keypoints, len(skeleton.joints), 2),
+    true_roots = TrueRootSource(_stack(roots, 3))
+    solved_roots = SolvedRootSource(_stack(uv, joints, 2), _stack(normal_inverse, 3, 3))
+    return UnlabelledSet(
+        _stack(keypoints, joints, 2),
         torch.from_numpy(np.concatenate([*camera_index, np.empty(0, dtype=np.int64)])),
         _stack([row[None] for row in intrinsics], 9),
+        solved_roots if poses is None else true_roots,
     )
-
-
-def takes_of(detections_path: Path | str, subjects: Iterable[str]) -> list[Take]:
-    """All takes of the subjects, in a fixed order.
-
-    Raises:
-        InputError: a subject has no detections.
-    """
-    with Detections(detections_path) as detections:
-        return [(subject, take) for subject in subjects for take in detections.takes(subject)]
-
-
-def count_poses(detections_path: Path | str, takes: Iterable[Take], stride: int) -> int:
-    """How many poses a set of these takes has, without loading it."""
-    with Detections(detections_path) as detections:
-        return sum(
-            -(-detections.frames(subject, take, serial) // stride)
-            for subject, take in takes
-            for serial in detections.serials(subject, take)
-        )
-
-
-def split_takes(takes: Sequence[Take], share: float, seed: int) -> tuple[list[Take], list[Take]]:
-    """Hold out a share of the takes, at least one: (kept, held out), each in the order given.
-
-    Raises:
-        InputError: fewer than two takes.
-    """
-    if len(takes) < 2:
-        raise InputError(f"data.subjects.validation: a share of {len(takes)} labelled take cannot be held out.")
-    count = min(max(1, round(share * len(takes))), len(takes) - 1)
-    held_out = set(np.random.default_rng([seed, 0x7E57]).permutation(len(takes))[:count].tolist())
-    return (
-        [take for index, take in enumerate(takes) if index not in held_out],
-        [take for index, take in enumerate(takes) if index in held_out],
-    )
-
-
-def camera_poses(positions_world_m: np.ndarray, camera: Camera, skeleton: Skeleton) -> np.ndarray:
-    """World positions of the 17 joints (T, 17, 3) to the skeleton's joints in the camera frame (T, J, 3), float64."""
-    joints = skeleton.indices_in(H36M17.joints, "poses.h5")
-    positions_m = positions_world_m[:, joints].astype(np.float64)
-    return world_to_camera(positions_m, camera.rotation, np.array(camera.translation_m))
-
-
-def root_relative(pose_TJ3: np.ndarray) -> np.ndarray:
-    """The pose minus its root, joint 0."""
-    return pose_TJ3 - pose_TJ3[:, :1]
-
-
-def normalised_keypoints(
-    detections: Detections, sequence: Sequence2D, camera: Camera, skeleton: Skeleton
-) -> np.ndarray:
-    """The 2D input of the network for one sequence: (T, J, 2) float32, normalised screen units."""
-    joints = skeleton.indices_in(detections.joints, str(detections.path))
-    keypoints_px = sequence.keypoints_px[:, joints].astype(np.float64)
-    return normalise_screen(keypoints_px, camera.width_px, camera.height_px).astype(np.float32)
-
-
-def _keypoints(
-    detections: Detections, sequence: Sequence2D, camera: Camera, skeleton: Skeleton, stride: int
-) -> np.ndarray:
-    return normalised_keypoints(detections, sequence, camera, skeleton)[::stride]
-
-
-def _sequences(detections: Detections, takes: Iterable[Take]) -> Iterator[tuple[Sequence2D, Camera]]:
-    for subject, take in takes:
-        for serial in detections.serials(subject, take):
-            yield detections.sequence(subject, take, serial), detections.camera(subject, serial)
 
 
 def _stack(parts: list[np.ndarray], *shape: int) -> Tensor:

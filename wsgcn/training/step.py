@@ -5,28 +5,18 @@ summed where they arise, to be read once an epoch. So CUDA can capture it as a g
 host one call in place of some thousand. On the CPU the same function is called directly.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from wsgcn.model.runtime import autocast, tf32_products
-from wsgcn.running.params import Precision
-from wsgcn.running.params import Training as TrainingParams
-from wsgcn.training.losses import bone_ends, bone_loss, reprojection_loss, supervised_loss
-from wsgcn.training.sets import LabelledSet, UnlabelledSet
+from wsgcn.model.params import Precision
+from wsgcn.model.runtime import tf32_products
+from wsgcn.training.losses import active_terms
+from wsgcn.training.params import Training
+from wsgcn.training.sets import Sets
 
 _REHEARSALS = 3  # CUDA's libraries choose their kernels and take their workspaces in the first steps
-
-
-@dataclass(frozen=True)
-class Weights:
-    """The weight of each loss; a loss with weight 0 is not computed."""
-
-    supervised: float
-    reprojection: float = 0.0
-    bone: float = 0.0
 
 
 class Step:
@@ -40,35 +30,22 @@ class Step:
         self,
         network: nn.Module,
         optimiser: torch.optim.Optimizer,
-        settings: TrainingParams,
+        settings: Training,
         precision: Precision,
-        labelled: LabelledSet,
-        unlabelled: UnlabelledSet | None,
-        weights: Weights,
-        bones_E2: Tensor,
+        sets: Sets,
+        weights: Mapping[str, float],
     ) -> None:
         self._network, self._optimiser = network, optimiser
         self._parameters = list(network.parameters())
         self._gradient_clip, self._precision = settings.gradient_clip, precision
-        self._labelled, self._unlabelled = labelled, unlabelled
-        self._weights, self._bones_E2 = weights, bones_E2
-        self._device = bones_E2.device
-        self._bone_ends_2EJ = bone_ends(bones_E2, joints=labelled.pose_NJ3.shape[1])
-        self._labelled_index_B = bones_E2.new_zeros(settings.batch_labelled)
-        self._unlabelled_index_B = bones_E2.new_zeros(settings.batch_unlabelled)
-        names = ["supervised"]
-        if unlabelled is not None:
-            names += [name for name in ("reprojection", "bone") if getattr(weights, name)]
-        self._names = (*names, "total")
+        self._sets, self._device = sets, sets.device
+        self._terms = active_terms(weights, has_unlabelled=sets.unlabelled is not None)
+        self._weights = weights
+        self._labelled_index_B = torch.zeros(settings.batch_labelled, dtype=torch.int64, device=self._device)
+        self._unlabelled_index_B = torch.zeros(settings.batch_unlabelled, dtype=torch.int64, device=self._device)
+        self._names = (*(term.name for term in self._terms), "total")
         self._sums = torch.zeros(len(self._names), device=self._device)
         self._run: Callable[[], None] = self._compute
-
-    def is_for(
-        self, labelled: LabelledSet, unlabelled: UnlabelledSet | None, weights: Weights, bones_E2: Tensor
-    ) -> bool:
-        """Whether it works on these very sets."""
-        same_sets = self._labelled is labelled and self._unlabelled is unlabelled and self._bones_E2 is bones_E2
-        return same_sets and self._weights == weights
 
     def __call__(self, labelled_index_B: Tensor, unlabelled_index_B: Tensor | None) -> None:
         """Train on the poses with these indices."""
@@ -118,42 +95,22 @@ class Step:
 
     def _compute(self) -> None:
         self._drop_gradients()
-        inputs = self._labelled.keypoints_NJ2.index_select(0, self._labelled_index_B)
-        if self._unlabelled is not None:
-            # One pass for both batches: they share the statistics of the batch norms.
-            inputs = torch.cat((inputs, self._unlabelled.keypoints_NJ2.index_select(0, self._unlabelled_index_B)))
+        batch = self._sets.batch(self._labelled_index_B, self._unlabelled_index_B)
         use_tf32 = self._precision == "tf32"
-        with tf32_products(use_tf32), autocast(self._precision, self._device):
-            predicted = self._network(inputs)
-        losses = self._losses(inputs, predicted)
-        # In two parts, because TF32 is for the network's products and not for those of the losses.
-        (gradient,) = torch.autograd.grad(losses[-1], predicted)
         with tf32_products(use_tf32):
-            predicted.backward(gradient)
+            predicted_BJ3 = self._network(batch.keypoints_BJ2)
+        losses = [term.compute(batch, predicted_BJ3) for term in self._terms]
+        weighted = [self._weights[term.name] * loss for term, loss in zip(self._terms, losses, strict=True)]
+        total = torch.stack(weighted).sum()
+        # In two parts, because TF32 is for the network's products and not for those of the losses.
+        (gradient,) = torch.autograd.grad(total, predicted_BJ3)
+        with tf32_products(use_tf32):
+            predicted_BJ3.backward(gradient)
         if self._gradient_clip:
             nn.utils.clip_grad_norm_(self._parameters, self._gradient_clip)
         self._optimiser.step()
-        self._sums += torch.stack(losses).detach()
+        self._sums += torch.stack([*losses, total]).detach()
 
     def _drop_gradients(self) -> None:
         for parameter in self._parameters:
             parameter.grad = None
-
-    def _losses(self, inputs: Tensor, predicted: Tensor) -> list[Tensor]:
-        """Each loss in the order of `_names`, the last one their weighted sum."""
-        truth_BJ3 = self._labelled.pose_NJ3.index_select(0, self._labelled_index_B)
-        unlabelled, index_B = self._unlabelled, self._unlabelled_index_B
-        if unlabelled is None:
-            losses = [supervised_loss(predicted, truth_BJ3)]
-        else:
-            labelled_BJ3, unlabelled_BJ3 = predicted.split((len(truth_BJ3), len(index_B)))
-            losses = [supervised_loss(labelled_BJ3, truth_BJ3)]
-            if self._weights.reprojection:
-                root_B3 = unlabelled.roots.of(index_B, unlabelled_BJ3)
-                intrinsics_B9 = unlabelled.intrinsics_K9.index_select(0, unlabelled.camera_N.index_select(0, index_B))
-                keypoints_BJ2 = inputs[len(truth_BJ3) :]
-                losses.append(reprojection_loss(unlabelled_BJ3, root_B3, keypoints_BJ2, intrinsics_B9))
-            if self._weights.bone:
-                losses.append(bone_loss(labelled_BJ3, unlabelled_BJ3, self._bone_ends_2EJ))
-        weighted = [getattr(self._weights, name) * loss for name, loss in zip(self._names, losses, strict=False)]
-        return [*losses, torch.stack(weighted).sum()]

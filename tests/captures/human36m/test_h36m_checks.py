@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from wsgcn.base.errors import InputError
-from wsgcn.captures.human36m.checks import bad_frames, describe_frames, to_metres
+from wsgcn.captures.checks import bad_frames, describe_frames
+from wsgcn.captures.human36m.checks import to_metres
 from wsgcn.pose.skeleton import H36M32_INDEX
 
 

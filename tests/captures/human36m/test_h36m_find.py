@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from wsgcn.base.errors import InputError
-from wsgcn.captures.human36m.find import LAYOUTS, find_layout
 from wsgcn.captures.human36m.names import SUBJECTS
+from wsgcn.captures.layouts import LAYOUTS, find_capture
 
 # one file of each layout; finding looks at names alone
 FILES = {
@@ -32,16 +32,16 @@ def test_every_layout_of_the_parameters_has_a_reader() -> None:
 def test_a_layout_is_recognised_a_few_levels_deep(tmp_path: Path, layout: str, above: str) -> None:
     file = touch(tmp_path / above / FILES[layout])
     for name in ("auto", layout):
-        capture = find_layout(tmp_path, name)
-        assert capture.layout.name == layout
+        capture = find_capture(tmp_path, name)
+        assert capture.layout == layout
         assert capture.paths == (file,)
 
 
 @pytest.mark.parametrize("layout", FILES)
 def test_a_single_file_is_recognised(tmp_path: Path, layout: str) -> None:
     file = touch(tmp_path / FILES[layout])
-    capture = find_layout(file)
-    assert (capture.layout.name, capture.paths) == (layout, (file,))
+    capture = find_capture(file)
+    assert (capture.layout, capture.paths) == (layout, (file,))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_a_single_file_is_recognised(tmp_path: Path, layout: str) -> None:
     [("poses.tar", "cdf_archives"), ("S1.TAR.GZ", "cdf_archives"), ("martinez (1).zip", "martinez_zip")],
 )
 def test_an_archive_that_is_named_itself_may_have_any_name(tmp_path: Path, name: str, layout: str) -> None:
-    assert find_layout(touch(tmp_path / name)).layout.name == layout
+    assert find_capture(touch(tmp_path / name)).layout == layout
 
 
 @pytest.mark.parametrize("inside", ["S1", "S1/MyPoseFeatures", "S1/MyPoseFeatures/D3_Positions"])
@@ -59,34 +59,34 @@ def test_a_folder_inside_the_tree_still_says_whose_take_it_is(
     touch(tmp_path / FILES["cdf"])
     monkeypatch.chdir(tmp_path / inside)
     for raw in (tmp_path / inside, Path()):
-        [recording] = find_layout(raw).recordings(SUBJECTS)
-        assert (recording.subject, recording.name) == ("S1", "Directions 1")
+        [recording] = find_capture(raw).recordings()
+        assert (recording.subject, recording.take) == ("S1", "Directions 1")
 
 
 def test_a_file_that_does_not_say_whose_take_it_is_is_refused(tmp_path: Path) -> None:
     file = touch(tmp_path / "Directions 1.cdf")
     with pytest.raises(InputError, match=r"Directions 1\.cdf: does not say whose take it is; .*S\*/MyPoseFeatures/D3_"):
-        list(find_layout(file).recordings(SUBJECTS))
+        list(find_capture(file).recordings())
 
 
 def test_several_layouts_are_named_with_their_places_and_the_way_to_choose(tmp_path: Path) -> None:
     archive = touch(tmp_path / "old" / FILES["martinez_zip"])
     touch(tmp_path / "new" / FILES["cdf"])
     with pytest.raises(InputError) as caught:
-        find_layout(tmp_path)
+        find_capture(tmp_path)
     message = str(caught.value)
     assert f"martinez_zip ({archive})" in message
     assert f"cdf ({tmp_path / 'new' / FILES['cdf']})" in message
     assert "point data.raw at one of them or choose one by data.layout" in message
-    assert find_layout(tmp_path, "cdf").layout.name == "cdf"
+    assert find_capture(tmp_path, "cdf").layout == "cdf"
 
 
 def test_one_layout_at_two_places_is_named_with_both(tmp_path: Path) -> None:
     for place in ("a", "b"):
         touch(tmp_path / place / FILES["cdf"])
         touch(tmp_path / place / FILES["cdf"].replace("S1", "S5"))
-    with pytest.raises(InputError, match="more than once") as caught:
-        find_layout(tmp_path)
+    with pytest.raises(InputError, match="more than one motion capture") as caught:
+        find_capture(tmp_path)
     message = str(caught.value)
     assert f"cdf ({tmp_path / 'a'})" in message
     assert f"cdf ({tmp_path / 'b'})" in message
@@ -97,8 +97,8 @@ def test_files_converted_where_they_lay_are_two_layouts(tmp_path: Path) -> None:
     touch(tmp_path / FILES["cdf"])
     touch(tmp_path / FILES["mat"])
     with pytest.raises(InputError, match="choose one by"):
-        find_layout(tmp_path)
-    assert find_layout(tmp_path, "mat").layout.name == "mat"
+        find_capture(tmp_path)
+    assert find_capture(tmp_path, "mat").layout == "mat"
 
 
 def test_one_folder_of_archives_is_one_capture(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_one_folder_of_archives_is_one_capture(tmp_path: Path) -> None:
     touch(tmp_path / "stacked_hourglass_fined_tuned_240.tar.gz")
     touch(tmp_path / "data_2d_h36m_cpn_ft_h36m_dbb.npz")
     touch(tmp_path / "Poses_D3_Positions_mono_S1.tgz")
-    assert find_layout(tmp_path).paths == tuple(sorted(files))
+    assert find_capture(tmp_path).paths == tuple(sorted(files))
 
 
 def test_a_link_to_a_folder_is_followed_once(tmp_path: Path) -> None:
@@ -115,14 +115,14 @@ def test_a_link_to_a_folder_is_followed_once(tmp_path: Path) -> None:
     (tmp_path / "raw" / "link").symlink_to(tmp_path / "disk")
     (tmp_path / "raw" / "again").symlink_to(tmp_path / "disk")
     (tmp_path / "disk" / "loop").symlink_to(tmp_path / "raw")
-    assert len(find_layout(tmp_path / "raw").paths) == 1
+    assert len(find_capture(tmp_path / "raw").paths) == 1
 
 
 def test_nothing_found_says_what_was_looked_for(tmp_path: Path) -> None:
     touch(tmp_path / "video.mp4")
     for raw in (tmp_path, tmp_path / "video.mp4"):
-        with pytest.raises(InputError, match="holds no 3D positions") as caught:
-            find_layout(raw)
+        with pytest.raises(InputError, match="holds no motion capture") as caught:
+            find_capture(raw)
         for layout in LAYOUTS:
             assert f"{layout.name} ({layout.files})" in str(caught.value)
 
@@ -131,9 +131,9 @@ def test_a_layout_asked_for_and_not_there_says_what_is(tmp_path: Path) -> None:
     file = touch(tmp_path / FILES["martinez_zip"])
     for raw in (tmp_path, file):
         with pytest.raises(InputError, match=r"which are mat \(.*\); it does hold martinez_zip \(.*h36m\.zip\)\.$"):
-            find_layout(raw, "mat")
+            find_capture(raw, "mat")
 
 
 def test_a_missing_path_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent: not found; data\.raw should be"):
-        find_layout(tmp_path / "absent")
+        find_capture(tmp_path / "absent")

@@ -3,7 +3,7 @@
 import io
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import h5py
@@ -14,11 +14,11 @@ from cdflib.cdfwrite import CDF as CDFWriter
 
 from wsgcn.base.errors import InputError
 from wsgcn.captures.human36m.cdf import decode_cdf
-from wsgcn.captures.human36m.find import find_layout
 from wsgcn.captures.human36m.martinez import decode_h5
 from wsgcn.captures.human36m.mat import decode_mat
 from wsgcn.captures.human36m.names import SUBJECTS
-from wsgcn.captures.human36m.recording import Recording
+from wsgcn.captures.human36m.recording import Human36M, RawTake
+from wsgcn.captures.layouts import find_capture
 
 FRAMES = 7
 CDF_FOLDER = "MyPoseFeatures/D3_Positions"
@@ -98,13 +98,15 @@ def write_zip(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def recordings_at(raw: Path, layout: str = "auto") -> list[Recording]:
-    return list(find_layout(raw, layout).recordings(SUBJECTS))
+def takes_at(raw: Path, layout: str = "auto", subjects: Collection[str] = SUBJECTS) -> list[RawTake]:
+    capture = find_capture(raw, layout)
+    assert isinstance(capture, Human36M)
+    return list(capture.files.raw_takes(capture.paths, subjects))
 
 
-def only_recording(raw: Path) -> tuple[Recording, np.ndarray]:
-    [recording] = recordings_at(raw)
-    return recording, recording.decode()
+def only_take(raw: Path) -> tuple[RawTake, np.ndarray]:
+    [take] = takes_at(raw)
+    return take, take.decode()
 
 
 def flat(positions: np.ndarray) -> np.ndarray:
@@ -145,8 +147,8 @@ def test_a_cdf_is_decoded_without_a_file_on_disk(tmp_path: Path, monkeypatch: py
 def test_an_unpacked_cdf_tree_is_read(tmp_path: Path) -> None:
     expected = positions_mm()
     write(tmp_path / "S9" / CDF_FOLDER / "Sitting 1.cdf", cdf_bytes(tmp_path, flat(expected)[None]))
-    recording, positions = only_recording(tmp_path)
-    assert (recording.subject, recording.name, recording.unit) == ("S9", "Sitting 1", "mm")
+    take, positions = only_take(tmp_path)
+    assert (take.subject, take.name, take.unit) == ("S9", "Sitting 1", "mm")
     np.testing.assert_array_equal(positions, expected, strict=True)
 
 
@@ -157,7 +159,7 @@ def test_archives_of_cdf_files_are_read_in_place(tmp_path: Path) -> None:
         content = cdf_bytes(tmp_path, flat(positions)[None], Compressed=6)
         write_tar(tmp_path / f"Poses_D3_Positions_{subject}.tgz", {"notes.txt": b"?", member: content})
     before = sorted(tmp_path.rglob("*"))
-    found = {(recording.subject, recording.name): recording.decode() for recording in recordings_at(tmp_path)}
+    found = {(take.subject, take.name): take.decode() for take in takes_at(tmp_path)}
     assert list(found) == list(expected)
     for key, positions in expected.items():
         np.testing.assert_array_equal(found[key], positions, strict=True)
@@ -168,8 +170,8 @@ def test_archives_of_cdf_files_are_read_in_place(tmp_path: Path) -> None:
 def test_mat_files_of_both_kinds_are_read(tmp_path: Path, to_bytes: Callable[[np.ndarray], bytes]) -> None:
     expected = positions_mm()
     write(tmp_path / "S1" / CDF_FOLDER / "Walking 1.cdf.mat", to_bytes(flat(expected)))
-    recording, positions = only_recording(tmp_path)
-    assert (recording.subject, recording.name, recording.unit) == ("S1", "Walking 1", "mm")
+    take, positions = only_take(tmp_path)
+    assert (take.subject, take.name, take.unit) == ("S1", "Walking 1", "mm")
     np.testing.assert_array_equal(positions, expected, strict=True)
 
 
@@ -179,9 +181,9 @@ def test_martinez_files_are_read_from_their_tree_and_from_the_zip(tmp_path: Path
     write(tmp_path / "tree" / name, content)
     write_zip(tmp_path / "zip" / "h36m.zip", {"h36m/S11/StackedHourglass/Directions.54138969.h5": b"2D", name: content})
     for folder, layout in (("tree", "martinez"), ("zip", "martinez_zip")):
-        assert find_layout(tmp_path / folder).layout.name == layout
-        recording, positions = only_recording(tmp_path / folder)
-        assert (recording.subject, recording.name, recording.unit) == ("S11", "Directions 1", "mm")
+        assert find_capture(tmp_path / folder).layout == layout
+        take, positions = only_take(tmp_path / folder)
+        assert (take.subject, take.name, take.unit) == ("S11", "Directions 1", "mm")
         np.testing.assert_array_equal(positions, expected.astype(np.float64), strict=True)
 
 
@@ -189,7 +191,7 @@ def test_videopose3ds_file_is_read(tmp_path: Path) -> None:
     expected = (positions_mm() / 1000).astype(np.float32)
     tree = {"S1": {"Walking 1": expected}, "S5": {"Eating": expected[:2]}}
     np.savez_compressed(tmp_path / "data_3d_h36m.npz", positions_3d=np.array(tree, dtype=object))
-    first, second = recordings_at(tmp_path)
+    first, second = takes_at(tmp_path)
     assert (first.subject, first.name, first.unit) == ("S1", "Walking 1", "m")
     np.testing.assert_array_equal(first.decode(), expected.astype(np.float64), strict=True)
     assert (second.subject, second.name, second.decode().shape) == ("S5", "Eating", (2, 32, 3))
@@ -200,7 +202,7 @@ def test_only_the_wanted_subjects_are_read(tmp_path: Path) -> None:
     good = h5_bytes(flat(positions_mm()).T)
     members = {f"h36m/S5/{H5_FOLDER}/Eating.h5": broken, f"h36m/S1/{H5_FOLDER}/Eating.h5": good}
     path = write_zip(tmp_path / "h36m.zip", members)
-    assert [recording.subject for recording in find_layout(path).recordings(["S1"])] == ["S1"]
+    assert [take.subject for take in takes_at(path, subjects=["S1"])] == ["S1"]
 
 
 def test_macos_notes_beside_the_files_are_passed_over(tmp_path: Path) -> None:
@@ -211,8 +213,8 @@ def test_macos_notes_beside_the_files_are_passed_over(tmp_path: Path) -> None:
         tmp_path / "zip" / "h36m.zip",
         {f"h36m/S1/{H5_FOLDER}/Eating.h5": good, f"__MACOSX/h36m/S1/{H5_FOLDER}/._Eating.h5": b"note"},
     )
-    assert [recording.name for recording in recordings_at(tmp_path, "martinez")] == ["Eating"]
-    assert [recording.name for recording in recordings_at(tmp_path / "zip")] == ["Eating"]
+    assert [take.name for take in takes_at(tmp_path, "martinez")] == ["Eating"]
+    assert [take.name for take in takes_at(tmp_path / "zip")] == ["Eating"]
 
 
 # damaged and wrong files
@@ -307,35 +309,35 @@ def test_text_instead_of_numbers_is_told() -> None:
 def test_an_npz_of_something_else_is_told(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:
     np.savez(tmp_path / "data_3d_h36m.npz", **arrays)
     with pytest.raises(InputError, match=rf"data_3d_h36m\.npz: {message}"):
-        recordings_at(tmp_path)
+        takes_at(tmp_path)
 
 
 def test_a_take_of_17_joints_in_an_npz_is_named_with_its_shape(tmp_path: Path) -> None:
     tree = {"S1": {"Walking": np.zeros((5, 17, 3), dtype=np.float32)}}
     np.savez(tmp_path / "data_3d_h36m.npz", positions_3d=np.array(tree, dtype=object))
     with pytest.raises(InputError, match=r"npz: S1 Walking: .*shape \(5, 17, 3\), expected \(T, 32, 3\)"):
-        only_recording(tmp_path)
+        only_take(tmp_path)
 
 
 def test_a_damaged_member_is_named_with_its_archive(tmp_path: Path) -> None:
     member = f"S1/{CDF_FOLDER}/Eating.cdf"
     path = write_tar(tmp_path / "Poses_D3_Positions_S1.tgz", {member: b""})
     with pytest.raises(InputError) as caught:
-        only_recording(path)
+        only_take(path)
     assert str(caught.value).startswith(f"{path}: {member}: is not a readable CDF file")
 
 
 def test_an_archive_without_takes_is_told_what_was_expected(tmp_path: Path) -> None:
     tar = write_tar(tmp_path / "Poses_D3_Positions_S1.tgz", {"readme.txt": b"hello"})
     with pytest.raises(InputError, match=r"S1\.tgz: holds no S\*/MyPoseFeatures/D3_Positions/\*\.cdf\.$"):
-        recordings_at(tar)
+        takes_at(tar)
     only_2d = write_zip(tmp_path / "h36m.zip", {"h36m/S1/StackedHourglass/Directions.54138969.h5": b"2D"})
     with pytest.raises(InputError, match=r"h36m\.zip: holds no S\*/MyPoses/3D_positions/\*\.h5\.$"):
-        recordings_at(only_2d)
+        takes_at(only_2d)
 
 
 @pytest.mark.parametrize("name", ["Poses_D3_Positions_S1.tgz", "h36m.zip", "data_3d_h36m.npz"])
 def test_an_empty_archive_is_one_sentence_naming_it(tmp_path: Path, name: str) -> None:
     write(tmp_path / name, b"")
     with pytest.raises(InputError, match=rf"{name}: is not a readable \w+ (archive|file), truncated or damaged"):
-        recordings_at(tmp_path)
+        takes_at(tmp_path)

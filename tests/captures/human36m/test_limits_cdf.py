@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.readers.test_h36m_layouts import cdf_bytes, flat, positions_mm
 
 from tests.bombs import deflated_zeros, gzip_of, read_in_little_memory
+from tests.captures.human36m.test_h36m_layouts import cdf_bytes, flat, positions_mm
 from wsgcn.base import limits
 from wsgcn.base.errors import InputError
 from wsgcn.captures.human36m.cdf import decode_cdf
+from wsgcn.captures.layouts import find_capture
 
 IMPORTS = """
 from pathlib import Path
@@ -122,12 +123,10 @@ def test_a_take_of_an_hour_is_far_below_the_limits(tmp_path: Path) -> None:
 
 
 def test_a_take_file_of_a_terabyte_of_holes_is_one_sentence(tmp_path: Path) -> None:
-    from wsgcn.captures.human36m.find import find_layout
-
     path = tmp_path / "S1" / "MyPoseFeatures" / "D3_Positions" / "Eating.cdf"
     path.parent.mkdir(parents=True)
     with path.open("wb") as file:
         file.truncate(10**12)
-    [recording] = find_layout(tmp_path).recordings(["S1"])
+    [recording] = find_capture(tmp_path).recordings()
     with pytest.raises(InputError, match=r"Eating\.cdf: has 1,000 GB; the limit is 1\.07 GB"):
-        recording.decode()
+        recording.read()

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.import_graph import ROOT
+from tests.lifting.keypoints import test_keypoints_alphapose as alphapose
+from tests.lifting.keypoints import test_keypoints_blazepose as blazepose
+from tests.lifting.keypoints import test_keypoints_coco as coco
+from tests.lifting.keypoints import test_keypoints_mmpose as mmpose
 from tests.people import triples
-from tests.readers import test_keypoints_alphapose as alphapose
-from tests.readers import test_keypoints_blazepose as blazepose
-from tests.readers import test_keypoints_coco as coco
-from tests.readers import test_keypoints_mmpose as mmpose
 from wsgcn.base.errors import InputError
 from wsgcn.captures.human36m.videopose3d import VIDEOPOSE3D
 from wsgcn.detections.videopose3d import VideoPose3D as DetectionsNpz

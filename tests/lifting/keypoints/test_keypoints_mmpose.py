@@ -2,8 +2,8 @@ import json
 
 import numpy as np
 import pytest
-from tests.readers.test_keypoints_coco import COCO_NAMES
 
+from tests.lifting.keypoints.test_keypoints_coco import COCO_NAMES
 from tests.people import triples
 from wsgcn.base.errors import InputError
 from wsgcn.lifting.keypoints.formats import open_keypoints

@@ -52,7 +52,7 @@ def test_another_checkout_of_the_same_source_finds_what_was_compiled(checkouts, 
 def test_a_change_in_a_file_that_is_called_compiles_again(checkouts, tmp_path):
     first, second = checkouts
     assert compiled_and_found(first, tmp_path / "cache") == (1, 0)
-    with (second / "wsgcn" / "model" / "blas.py").open("a") as file:
+    with (second / "wsgcn" / "model" / "cpu" / "blas.py").open("a") as file:
         file.write("# changed\n")
     assert compiled_and_found(second, tmp_path / "cache") == (1, 0)
 
@@ -71,6 +71,6 @@ def test_every_file_that_takes_part_is_known():
     while begun:
         name = begun.pop()
         reached.add(name)
-        imported = re.findall(r"^from wsgcn\.model\.(\w+) import", (folder / name).read_text(), re.MULTILINE)
+        imported = re.findall(r"^from wsgcn\.model\.cpu\.(\w+) import", (folder / name).read_text(), re.MULTILINE)
         begun += {f"{module}.py" for module in imported} - reached
     assert reached == set(compiled.SOURCES)

@@ -1,4 +1,4 @@
-"""Training on the CPU through `wsgcn.model.cpu.fused` against the plain layers. Formulas are tested in test_layers.py."""
+"""Training on the CPU through `wsgcn.model.cpu.fused` against the plain layers, whose formulas test_layers.py tests."""
 
 import copy
 from collections.abc import Iterable, Iterator
@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from wsgcn.model.cpu import blas, kernels
-from wsgcn.model.network import build_network, may_fuse
+from wsgcn.model.cpu.door import compiled_form, plain_layers
+from wsgcn.model.networks import build_network
 from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
 from wsgcn.running.params import read_params
 
@@ -27,8 +28,9 @@ def _threads() -> Iterator[None]:
 
 def network_of(skeleton: Skeleton = H36M16, **settings: object) -> nn.Module:
     """A small network whose every parameter matters to the output, so that none of its gradients is zero by design."""
-    model = read_params().model.model_copy(update={"channels": 16, "blocks": 2, **settings})
-    network = build_network(skeleton, model, seed=0)
+    model = read_params().model
+    semgcn = model.semgcn.model_copy(update={"channels": 16, "blocks": 2, **settings})
+    network = build_network(skeleton, model.model_copy(update={"semgcn": semgcn}), seed=0)
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -60,7 +62,7 @@ def test_a_step_agrees_with_the_plain_layers(skeleton, settings, batch):
     network = network_of(skeleton, **settings)
     plain = copy.deepcopy(network)
     predicted, left = trained_on(network, batch, len(skeleton.joints))
-    with patch("wsgcn.model.network.may_fuse", return_value=False):
+    with plain_layers():
         of_plain, left_by_plain = trained_on(plain, batch, len(skeleton.joints))
     torch.testing.assert_close(predicted, of_plain, rtol=1e-4, atol=1e-5)
     assert left.keys() == left_by_plain.keys()
@@ -112,13 +114,15 @@ def blas_threads() -> int:
 
 
 def test_it_stands_in_for_the_layers_in_float32_training_alone():
-    x = torch.zeros(2, 16, 2)
-    assert may_fuse(x)
-    assert not may_fuse(x, x.double())
+    layers, x = network_of().layers, torch.zeros(2, 16, 2)
+    assert compiled_form(layers, x) is not None
+    assert compiled_form(layers, x.double()) is None
     with torch.no_grad():
-        assert not may_fuse(x)
+        assert compiled_form(layers, x) is None
     with torch.autocast("cpu", torch.bfloat16):
-        assert not may_fuse(x)
+        assert compiled_form(layers, x) is None
+    assert compiled_form(layers, x) is not None
+    assert compiled_form(layers.double(), x) is None
 
 
 @pytest.mark.parametrize(
@@ -131,7 +135,9 @@ def test_it_stands_in_for_the_layers_in_float32_training_alone():
     ],
 )
 def test_what_it_has_no_form_of_goes_through_the_layers(settings, is_training, is_fused):
-    network = network_of(**settings).train(is_training)
+    network = network_of(**settings)
+    network(torch.zeros(2, 16, 2))  # now the two forms have been compared
+    network.train(is_training)
     with patch("wsgcn.model.cpu.fused.forward", return_value="fused") as forward:
         output = network(torch.zeros(2, 16, 2))
     assert forward.called == is_fused

@@ -1,5 +1,1 @@
-"""Human3.6M's 3D joint positions, in each of the layouts in which they circulate: a file a layout.
-
-`find.find_layout` recognises what a file or a folder holds; the `Capture` that it returns gives the recordings in it.
-A new layout is one more `recording.Layout`, listed in find.py.
-"""
+"""Human3.6M: its names, cameras and quirks, and the layouts in which its 3D joint positions circulate."""

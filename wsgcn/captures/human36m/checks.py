@@ -1,7 +1,6 @@
 """Checks of a take's 3D positions, each with a sentence of its own."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -11,7 +10,6 @@ from wsgcn.pose.skeleton import H36M32_INDEX
 
 _UNITS_PER_METRE = {"mm": 1000.0, "m": 1.0}
 _THIGH_RANGE_M = (0.2, 0.8)  # RHip to RKnee, of anybody from a child to a giant
-_RUNS_NAMED = 8  # in a message
 
 
 def checked_array(value: object, expected: Sequence[int | str], origin: str) -> np.ndarray:
@@ -67,18 +65,3 @@ def to_metres(positions_TJC: np.ndarray, unit: Literal["mm", "m"], origin: str) 
 
 def _is_thigh(length_m: float) -> bool:
     return _THIGH_RANGE_M[0] <= length_m <= _THIGH_RANGE_M[1]
-
-
-def bad_frames(positions_TJC: np.ndarray) -> np.ndarray:
-    """(T,) bool: frames in which a coordinate of (T, J, 3) is NaN or infinite."""
-    return ~np.isfinite(positions_TJC).all(axis=(1, 2))
-
-
-def describe_frames(chosen_T: np.ndarray) -> str:
-    """'frames 3, 17-20 (5 of 110)', counted from 0, for a mask (T,) with at least one; long lists are cut."""
-    frames = np.flatnonzero(chosen_T)
-    starts = [0, *(index + 1 for index, (a, b) in enumerate(pairwise(frames)) if b > a + 1), len(frames)]
-    runs = [(frames[start], frames[end - 1]) for start, end in pairwise(starts)]
-    listed = ", ".join(f"{first}-{last}" if last > first else str(first) for first, last in runs[:_RUNS_NAMED])
-    listed += ", ..." if len(runs) > _RUNS_NAMED else ""
-    return f"frame{'s' if len(frames) > 1 else ''} {listed} ({len(frames)} of {len(chosen_T)})"

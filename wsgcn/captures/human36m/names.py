@@ -22,6 +22,8 @@ ACTIONS = (
     "WalkTogether",
 )
 
+TAKES_PER_ACTION = 2  # of each subject
+
 
 def action_of(take: str) -> str:
     """The action of a take: 'Sitting' of 'Sitting 2'."""

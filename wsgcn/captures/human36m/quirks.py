@@ -6,8 +6,6 @@ from collections.abc import Callable
 from wsgcn.base.errors import InputError
 from wsgcn.captures.human36m.names import ACTIONS
 
-TAKES_PER_ACTION = 2
-
 
 def canonical_take(name: str, origin: str) -> str:
     """The pipeline's name of a take, 'WalkDog 1', from the spelling of any file: 'WalkingDog 1', 'WalkDog_1'.

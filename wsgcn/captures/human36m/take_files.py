@@ -11,7 +11,7 @@ import numpy as np
 
 from wsgcn.base import limits
 from wsgcn.base.errors import InputError
-from wsgcn.captures.human36m.recording import Layout, Recording
+from wsgcn.captures.human36m.recording import FileLayout, RawTake
 
 Decode = Callable[[bytes, str], np.ndarray]  # (content, origin) -> (T, 32, 3) float64, mm; raises InputError
 ReadMembers = Callable[[Path, Callable[[str], bool]], Iterator[tuple[str, bytes]]]  # iter_tar or iter_zip
@@ -40,7 +40,7 @@ class TakeFiles:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tree(Layout):
+class Tree(FileLayout):
     """The files of the takes lie in folders."""
 
     take_files: TakeFiles
@@ -49,13 +49,13 @@ class Tree(Layout):
         matched = self._match(path)
         return Path(matched["root"]) if matched else None
 
-    def recordings(self, paths: Sequence[Path], subjects: Collection[str]) -> Iterator[Recording]:
+    def raw_takes(self, paths: Sequence[Path], subjects: Collection[str]) -> Iterator[RawTake]:
         for path in paths:
             matched = self._match(path)
             if matched is None:
                 raise InputError(f"{path}: does not say whose take it is; its path should end in {self.take_files}.")
             if matched["subject"] in subjects:
-                yield Recording(matched["subject"], matched["take"], str(path), "mm", partial(self._read, path))
+                yield RawTake(matched["subject"], matched["take"], str(path), "mm", partial(self._read, path))
 
     def _match(self, path: Path) -> re.Match[str] | None:
         # the subject may stand above the folder that the user named
@@ -66,7 +66,7 @@ class Tree(Layout):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Archives(Layout):
+class Archives(FileLayout):
     """The files of the takes lie in archives; those in one folder belong together."""
 
     take_files: TakeFiles
@@ -75,7 +75,19 @@ class Archives(Layout):
     def root_of(self, path: Path) -> Path | None:
         return path.parent if fnmatchcase(path.name, self.files) else None
 
-    def recordings(self, paths: Sequence[Path], subjects: Collection[str]) -> Iterator[Recording]:
+    def recognises(self, path: Path) -> bool:
+        found = False
+
+        def is_take(name: str) -> bool:
+            nonlocal found
+            found |= self.take_files.match(name) is not None
+            return False
+
+        for _ in self.read_members(path, is_take):
+            pass
+        return found
+
+    def raw_takes(self, paths: Sequence[Path], subjects: Collection[str]) -> Iterator[RawTake]:
         for path in paths:
             holds_takes = False
 
@@ -90,6 +102,6 @@ class Archives(Layout):
                 assert matched is not None
                 origin = f"{path}: {name}"
                 decode = partial(self.take_files.decode, content, origin)
-                yield Recording(matched["subject"], matched["take"], origin, "mm", decode)
+                yield RawTake(matched["subject"], matched["take"], origin, "mm", decode)
             if not holds_takes:
                 raise InputError(f"{path}: holds no {self.take_files}.")

@@ -10,25 +10,23 @@ from typing import TypeGuard
 from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief, enumerated
 from wsgcn.captures.human36m.checks import checked_array
-from wsgcn.captures.human36m.recording import Layout, Recording
+from wsgcn.captures.human36m.recording import FileLayout, RawTake
 from wsgcn.containers.npz import load_npz
 
 
 @dataclass(frozen=True, kw_only=True)
-class VideoPose3D(Layout):
+class VideoPose3D(FileLayout):
     """One file for everything; it is in memory as a whole while it is read."""
 
     def root_of(self, path: Path) -> Path | None:
         return path.parent if fnmatchcase(path.name, self.files) else None
 
-    def recordings(self, paths: Sequence[Path], subjects: Collection[str]) -> Iterator[Recording]:
+    def raw_takes(self, paths: Sequence[Path], subjects: Collection[str]) -> Iterator[RawTake]:
         for path in paths:
             for subject, takes in _tree(path).items():
                 for take, positions_m in takes.items() if subject in subjects else ():
                     origin = f"{path}: {brief(subject, 40)} {brief(take, 40)}"
-                    yield Recording(
-                        subject, take, origin, "m", partial(checked_array, positions_m, ("T", 32, 3), origin)
-                    )
+                    yield RawTake(subject, take, origin, "m", partial(checked_array, positions_m, ("T", 32, 3), origin))
 
 
 def _tree(path: Path) -> dict[str, dict[str, object]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.hdf5 import hdf5_bytes
-from wsgcn.base.progress import track
+from wsgcn.base.run import Bars, no_bars, track
 from wsgcn.captures.human36m.names import ACTIONS, FPS, SUBJECTS
 from wsgcn.captures.synthetic.actions import act
 from wsgcn.captures.synthetic.body import joints_from_angles
@@ -30,9 +30,9 @@ _TITLE = "A synthetic motion capture in the file layout of Human3.6M"
 _README = """{title}
 
 Nothing in this folder was recorded, and nothing is taken from Human3.6M: the people, their bodies and their motions
-are made up by wsgcn.captures.synthetic (stage demo; seed {seed}, {seconds:g} seconds a take). It exists so that the whole
-pipeline runs without the licensed data. Errors measured on it are those of a synthetic capture: they say nothing about
-Human3.6M, and must not be compared with published figures.
+are made up by stage demo of WS-GCN (seed {seed}, {seconds:g} seconds a take). It exists so that the whole pipeline runs
+without the licensed data. Errors measured on it are those of a synthetic capture: they say nothing about Human3.6M, and
+must not be compared with published figures.
 
 How it is made: seven bodies of constant bone lengths; smooth joint angles within anatomical limits, put together from
 tables of arm poses and scenes for each of the fifteen actions, a gait with footsteps along a path, seats, glances and
@@ -66,7 +66,7 @@ def synthesise_take(subject: str, take: str, seconds: float, seed: int) -> np.nd
     return joints_from_angles(performance.body, pelvis_m, heading, angles)
 
 
-def write_capture(folder: Path, seconds: float, seed: int) -> None:
+def write_capture(folder: Path, seconds: float, seed: int, bars: Bars = no_bars) -> None:
     """Write the whole capture, every subject and take; the folder appears, or is replaced, when all is written.
 
     The same seed gives the same bytes.
@@ -80,7 +80,7 @@ def write_capture(folder: Path, seconds: float, seed: int) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
             new = Path(temporary) / "new"
-            _write(new, seconds, seed)
+            _write(new, seconds, seed, bars)
             if folder.exists():
                 folder.rename(Path(temporary) / "old")
             new.rename(folder)
@@ -95,12 +95,12 @@ def _may_be_replaced(folder: Path) -> bool:
     return not any(folder.iterdir()) or (readme.is_file() and readme.read_text("utf-8").startswith(_TITLE))
 
 
-def _write(folder: Path, seconds: float, seed: int) -> None:
+def _write(folder: Path, seconds: float, seed: int, bars: Bars) -> None:
     folder.mkdir()
     readme = _README.format(title=_TITLE, seed=seed, seconds=seconds, fps=FPS)
     (folder / _README_NAME).write_text(readme, encoding="utf-8")
     names = [(subject, take) for subject in SUBJECTS for take in TAKES]
-    for subject, take in track(names, "synthetic capture", len(names), "takes"):
+    for subject, take in track(names, bars, "synthetic capture", len(names), "takes"):
         path = folder / "h36m" / subject / "MyPoses" / "3D_positions" / f"{take}.h5"
         path.parent.mkdir(parents=True, exist_ok=True)
         positions_mm = _raw_mm(synthesise_take(subject, take, seconds, seed))

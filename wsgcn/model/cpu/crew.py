@@ -1,7 +1,7 @@
 """Threads that take up their share of a kernel within microseconds.
 
 A training step shares out a kernel every millisecond or two. A thread that sleeps in between takes a twentieth of a
-millisecond to wake, so it looks out for work for a while first. At every look it offers its processor to whoever else
+millisecond to wake, so it spins for a while first. At every look it offers its processor to whoever else
 has use for it, so runs that share a machine do not pay for each other's waiting.
 """
 
@@ -21,7 +21,7 @@ _sched_yield: Any = types.ExternalFunction("sched_yield", types.int32())
 
 
 @compiled()
-def _look_out(count, wanted, looks):  # type: ignore[no-untyped-def]
+def _spin(count, wanted, looks):  # type: ignore[no-untyped-def]
     """Return when count[0] is what is wanted, or after so many looks."""
     for _ in range(looks):
         if count[0] == wanted:
@@ -43,7 +43,7 @@ class _Signal:
 
     def wait(self) -> None:
         self._awaited += 1
-        _look_out(self._given, self._awaited, _LOOKS)
+        _spin(self._given, self._awaited, _LOOKS)
         self._lock.acquire()  # whatever was seen; where the thread sleeps if it looked in vain
 
 

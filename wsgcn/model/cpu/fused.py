@@ -1,10 +1,10 @@
 """SemGCN in training on the CPU in float32: the function of `wsgcn.model.layers`, differentiated by hand as a whole.
 
-The work is done by `wsgcn.model.cpu.kernels`, in as many threads as torch may use, each with its own blocks of the batch.
-They meet where a batch norm needs the statistics of the whole batch and nowhere else: what follows a norm is done by
-the kernel of the next layer. Each layer keeps its input and the inputs of its batch norms; the rest is made again on
-the way back, which is cheaper than fetching it from memory. Gradients take the place of what is used up. The number of
-threads changes no bit of a result.
+The work is done by `wsgcn.model.cpu.kernels`, in as many threads as torch may use, each with its own blocks of the
+batch. They meet where a batch norm needs the statistics of the whole batch and nowhere else: what follows a norm is
+done by the kernel of the next layer. Each layer keeps its input and the inputs of its batch norms; the rest is made
+again in the backward pass, which is cheaper than fetching it from memory. Gradients take the place of what is used up.
+The number of threads changes no bit of a result.
 
 Values and gradients agree with the plain layers up to rounding, with one exception, which is exact: a bias that a batch
 norm follows has no effect on its output, so it is added to the running mean alone and its gradient is zero. (In the
@@ -56,7 +56,7 @@ class _Network(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         if ctx.layers is None:
-            raise RuntimeError("SemGCN on the CPU keeps nothing after the way back: it can be taken once.")
+            raise RuntimeError("SemGCN on the CPU keeps nothing after the backward pass: it can be taken once.")
         gradients: Gradients = {}
         grad = ctx.last.backward(grads[0].contiguous(), gradients)
         for layer in reversed(ctx.layers):
@@ -66,7 +66,7 @@ class _Network(torch.autograd.Function):
 
 
 class _Gradient(NamedTuple):
-    """That of a source: of x, and what the way back through the norm before it takes from every block."""
+    """That of a source: of x, and what the backward pass through the norm before it takes from every block."""
 
     x_BJC: np.ndarray
     sums_N2C: np.ndarray
@@ -161,7 +161,7 @@ class _Norm:
         return Source(kernels.PASSING, self.y_BJC, self.y_BJC, self.affine, self.mean_C, True, False, self.y_BJC)
 
     def backward(self, sums_N2C: np.ndarray, gradients: Gradients) -> np.ndarray:
-        """The rows `of_y` and `constant` of the way back, dy = scale * grad + of_y * y + constant."""
+        """The rows `of_y` and `constant` of the backward pass, dy = scale * grad + of_y * y + constant."""
         gradient_4C = np.empty_like(self.whole_4C)
         kernels.norm_gradient(sums_N2C, self.whole_4C, self.count, gradient_4C)
         gain, shift = torch.from_numpy(gradient_4C[2:])
@@ -189,8 +189,12 @@ class _Convolution:
     def __init__(self, module: layers.SemGraphConv) -> None:
         self.module = module
         self.weight = module.weight.numpy().reshape(-1, module.weight.shape[2])
-        self.a_E = np.empty(len(module.graph[1]), np.float32)
-        kernels.attention(module.edge_weight.numpy(), module.graph[0], self.a_E)
+        # The non-zeros row by row: where each row starts, and their columns.
+        joints = len(module.self_loops_JJ)
+        rows, columns = np.divmod(module.edge_index.numpy(), joints)
+        self.graph = (np.searchsorted(rows, np.arange(joints + 1)), columns)
+        self.a_E = np.empty(len(columns), np.float32)
+        kernels.attention(module.edge_weight.numpy(), self.graph[0], self.a_E)
 
     def forward(self, source: Source) -> tuple[np.ndarray, np.ndarray]:
         """y, and the moments (N, 2, C_out) of its blocks."""
@@ -199,7 +203,7 @@ class _Convolution:
         width = self.weight.shape[1]
         y_BJC, moments_N2C = _empty(batch, joints, width), _of_blocks(batch, 2, width)
         y_RC = y_BJC.reshape(-1, width)
-        _run(kernels.convolve, batch, source, self.a_E, *self.module.graph, self.weight, y_RC, moments_N2C)
+        _run(kernels.convolve, batch, source, self.a_E, *self.graph, self.weight, y_RC, moments_N2C)
         return y_BJC, moments_N2C
 
     def normed(self, source: Source, norm: nn.BatchNorm1d) -> _Norm:
@@ -246,11 +250,11 @@ class _Convolution:
         _run(
             kernels.convolve_backward,
             batch,
-            *(dy_of, grad_RC, y_RC, affine, of_y_and_constant, source, self.a_E, *module.graph, self.weight),
+            *(dy_of, grad_RC, y_RC, affine, of_y_and_constant, source, self.a_E, *self.graph, self.weight),
             *(is_added, dx_BJC, dweight_N, dedge_NE, sums_N2C),
         )
         dedge_weight_E = np.empty_like(self.a_E)
-        kernels.attention_backward(self.a_E, dedge_NE.sum(0), module.graph[0], dedge_weight_E)
+        kernels.attention_backward(self.a_E, dedge_NE.sum(0), self.graph[0], dedge_weight_E)
         gradients[module.edge_weight] = torch.from_numpy(dedge_weight_E)
         gradients[module.weight] = _total(dweight_N).view_as(module.weight)
         return _Gradient(dx_BJC, sums_N2C)

@@ -3,9 +3,9 @@
 `wsgcn.model.layers` holds the same layers in plain torch, operation by operation over the whole batch. Here a thread
 takes one block of `BLOCK` samples after another from batch norm to batch norm, where the whole batch must meet, so that
 what one operation writes is in its cache when the next one reads it, and everything elementwise is one pass. The
-kernels with no underscore are called by `wsgcn.model.cpu.fused`: they work on the blocks `lo` to `hi`, hold no interpreter
-lock, and take the outputs as their last parameters. What is a sum over the batch they give for each block (N), so that
-no bit depends on which thread took which block.
+kernels with no underscore are called by `wsgcn.model.cpu.fused`: they work on the blocks `lo` to `hi`, hold no
+interpreter lock, and take the outputs as their last parameters. What is a sum over the batch they give for each block
+(N), so that no bit depends on which thread took which block.
 
 All is float32 and C-contiguous; nothing is checked. R is B * J rows, H the inner width of the non-local layer. `first`
 (J + 1,) and `column` list the non-zeros of the adjacency, E, row by row. z holds both halves of a graph convolution
@@ -160,7 +160,7 @@ def convolve_backward(  # type: ignore[no-untyped-def]
     dedge_NE,
     sums_N2C,
 ):
-    """Back through `convolve`, and the sums that the way back through the source's norm takes.
+    """Back through `convolve`, and the sums that the backward pass through the source's norm takes.
 
     dy is grad itself (dy_of 0), or follows from it through a batch norm of y (1), or a ReLU and a batch norm (2). With
     is_added, dx is added to what is there. dx of a PASSING source is the gradient of its norm's output. It may lie in
@@ -444,7 +444,7 @@ def attend_backward(  # type: ignore[no-untyped-def]
     dout_weight_N,
     sums_N2C,
 ):
-    """Back through x + norm(attend(x)), and the sums that the way back through the source's norm takes.
+    """Back through x + norm(attend(x)), and the sums that the backward pass through the source's norm takes.
 
     grad_BJC is replaced by the gradient of x.
     """

@@ -1,14 +1,47 @@
-"""What training, evaluation and preprocessing log to: a tracker that they are handed, whatever stands behind it.
+"""What a stage reports to besides its outputs: a tracker and a bar of progress, which it is handed.
 
-Nothing here knows MLflow, so that library code can name the protocol at no cost; `wsgcn.running.tracking` has the real thing.
+Nothing here knows MLflow or a terminal, so that library code can name these protocols at no cost, and no result depends
+on what stands behind them; `wsgcn.running` has the real things.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
+
+Item = TypeVar("Item")
+
+
+class Bar(Protocol):
+    """Shows how far a piece of work has come."""
+
+    def advance(self, amount: int = 1, note: str | None = None) -> None:
+        """Count `amount` more as done; `note` replaces the last one, None keeps it."""
+
+
+Bars = Callable[[str, int, str], AbstractContextManager[Bar]]  # label, total, unit -> a bar
+
+
+class _NoBar:
+    def advance(self, amount: int = 1, note: str | None = None) -> None:
+        pass
+
+
+def no_bars(label: str, total: int, unit: str) -> AbstractContextManager[Bar]:
+    """Bars that show nothing."""
+    return nullcontext(_NoBar())
+
+
+def track(items: Iterable[Item], bars: Bars, label: str, total: int, unit: str) -> Iterator[Item]:
+    """Pass the items through, with a bar."""
+    with bars(label, total, unit) as bar:
+        for item in items:
+            yield item
+            bar.advance()
 
 
 class Tracker(Protocol):
@@ -82,3 +115,11 @@ class RecordingTracker:
     def history(self, name: str) -> list[float]:
         """Every value that was logged under one name, in the order of the calls."""
         return [metrics[name] for _, metrics in self.metrics if name in metrics]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stage's run; by default nobody watches it."""
+
+    tracker: Tracker = field(default_factory=NullTracker)
+    bars: Bars = no_bars

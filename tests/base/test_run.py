@@ -2,7 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from wsgcn.base.trackers import NullTracker, RecordingTracker, Tracker
+from wsgcn.base.run import NullTracker, RecordingTracker, Tracker
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,8 +39,6 @@ def test_the_null_tracker_takes_everything() -> None:
 
 
 def test_neither_the_trackers_nor_the_stage_import_mlflow_or_torch() -> None:
-    code = (
-        "import sys, wsgcn.base.trackers, wsgcn.running.stage; print({'mlflow', 'torch', 'pandas'} & set(sys.modules))"
-    )
+    code = "import sys, wsgcn.base.run, wsgcn.running.stage; print({'mlflow', 'torch', 'pandas'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "set()"

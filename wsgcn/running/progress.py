@@ -2,18 +2,14 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-Item = TypeVar("Item")
-
 _SECONDS_BETWEEN_LINES = 15.0
 
 
-class Bar:
+class TerminalBar:
     """Progress of one piece of work of known length, with a note such as a loss or a rate beside it."""
 
     def __init__(self, label: str, total: int, unit: str) -> None:
@@ -35,7 +31,7 @@ class Bar:
             )
             self._task = self._progress.add_task(label, total=total, note="")
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> "TerminalBar":
         if self._progress is not None:
             self._progress.start()
         return self
@@ -60,11 +56,3 @@ class Bar:
                 file=sys.stderr,
                 flush=True,
             )
-
-
-def track(items: Iterable[Item], label: str, total: int, unit: str) -> Iterator[Item]:
-    """Pass the items through, with a bar."""
-    with Bar(label, total, unit) as bar:
-        for item in items:
-            yield item
-            bar.advance()

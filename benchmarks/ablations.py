@@ -1,24 +1,30 @@
 """The published table's ablations as DVC experiments, and one Markdown table of what they measured.
 
-Run it as `make ablations`, or `python -m wsgcn.ablations --seeds 3 -S data.stride=2`. Each row and seed is one `dvc exp
-run --temp` from the current workspace. An experiment that is already there for the same parameters and commit is not
-run again, so a table that broke off goes on where it stopped.
+Run it as `make ablations`, or `python -m benchmarks.ablations --seeds 3 -S data.stride=2`. Each row and seed is one
+`dvc exp run --temp` from the current workspace. An experiment that is already there for the same parameters and commit
+is not run again, so a table that broke off goes on where it stopped.
 """
 
 import argparse
 import hashlib
 import json
+import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Sequence
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dvc.exceptions import DvcException  # type: ignore[import-untyped]
+from dvc.utils.hydra import apply_overrides  # type: ignore[import-untyped]
+
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import write_atomically
-from wsgcn.evaluation import published
+from wsgcn.base.foreign import brief
 from wsgcn.running.params import Params, read_params
 
 TABLE = Path("metrics/ablations.md")
@@ -26,12 +32,11 @@ TABLE = Path("metrics/ablations.md")
 
 @dataclass(frozen=True)
 class Ablation:
-    """A row of the table: what it changes, and what was published for it."""
+    """A row of the table, and what it changes."""
 
     name: str
     title: str
     overrides: tuple[str, ...]
-    published: published.Row | None
 
 
 def ablations(params: Params) -> list[Ablation]:
@@ -45,21 +50,19 @@ def ablations(params: Params) -> list[Ablation]:
             "full",
             f"full supervision ({everyone.replace(',', ', ')} labelled)",
             (f"data.subjects.labelled=[{everyone}]", "data.subjects.unlabelled=[]"),
-            published.FULL,
         ),
-        Ablation("weak-no-bone", "weak, no bone loss, warm-up", ("weak.bone_weight=0",), published.WEAK_WITHOUT_BONE),
-        Ablation("weak", "weak, bone loss, warm-up", (), published.WEAK),
-        Ablation("weak-no-warmup", "weak, bone loss, no warm-up", no_warmup, published.WEAK_WITHOUT_WARMUP),
+        Ablation("weak-no-bone", "weak, no bone loss, warm-up", ("weak.bone_weight=0",)),
+        Ablation("weak", "weak, bone loss, warm-up", ()),
+        Ablation("weak-no-warmup", "weak, bone loss, no warm-up", no_warmup),
         Ablation(
             "labelled-only",
             f"{', '.join(subjects.labelled)} alone (not in the paper)",
             (f"warmup.epochs={epochs}", "weak.epochs=0"),
-            None,
         ),
     ]
 
 
-def run(ablation: Ablation, seed: int, overrides: list[str]) -> dict[str, Any] | None:
+def run(ablation: Ablation, seed: int, overrides: Sequence[str]) -> dict[str, Any] | None:
     """Run one experiment unless it is there; returns its evaluation, None if it failed."""
     settings = [*overrides, *ablation.overrides, f"seed={seed}"]
     fingerprint = [_output("git", "rev-parse", "HEAD"), _output("git", "diff", "HEAD", "--", "params.yaml"), *settings]
@@ -89,8 +92,12 @@ def _output(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def table(params: Params, overrides: list[str], results: dict[Ablation, list[dict[str, Any]]], failed: int) -> str:
-    """The Markdown table: mean and spread over the seeds, measured and published side by side."""
+def table(overrides: Sequence[str], results: dict[Ablation, list[dict[str, Any]]], failed: int) -> str:
+    """The Markdown table: mean and spread over the seeds, measured and published side by side.
+
+    Raises:
+        InputError: there is no result at all.
+    """
     anything = next((evaluation for evaluations in results.values() for evaluation in evaluations), None)
     if anything is None:
         raise InputError("ablations: every experiment failed; there is nothing to tabulate.")
@@ -100,14 +107,15 @@ def table(params: Params, overrides: list[str], results: dict[Ablation, list[dic
         f"Data: {anything['data']}; 2D: {anything['detections']}; {anything['joints']} joints, the root among them; "
         f"{anything['frames']} test frames; epoch chosen by: {anything['epoch_chosen_by']}.",
         f"Changed from params.yaml: {', '.join(overrides) or 'nothing'}.",
-        f"Measured: mean +- sample standard deviation over the seeds, mm. {_caveat(params, anything)}",
+        "Measured: mean +- sample standard deviation over the seeds, mm. Published: shown only beside a run that "
+        "repeats the paper's protocol in every setting; comparable only if the data are Human3.6M.",
         "",
         "| supervision | seeds | MPJPE, mean over actions | P-MPJPE, mean over actions | MPJPE, mean over frames "
         "| published MPJPE | published P-MPJPE |",
         "|---|---|---|---|---|---|---|",
     ]
     for ablation, evaluations in results.items():
-        row = ablation.published
+        published = next((evaluation["published"] for evaluation in evaluations if "published" in evaluation), None)
         lines.append(
             f"| {ablation.title} | {len(evaluations)} | "
             + " | ".join(
@@ -118,17 +126,11 @@ def table(params: Params, overrides: list[str], results: dict[Ablation, list[dic
                     ("mpjpe_mm", "frame_mean"),
                 )
             )
-            + (f" | {row.mpjpe_mm:.2f} | {row.p_mpjpe_mm:.2f} |" if row else " | - | - |")
+            + (f" | {published['mpjpe_mm']:.2f} | {published['p_mpjpe_mm']:.2f} |" if published else " | - | - |")
         )
     if failed:
         lines += ["", f"{failed} experiments failed and are missing from the table."]
     return "\n".join(lines) + "\n"
-
-
-def _caveat(params: Params, evaluation: dict[str, Any]) -> str:
-    if evaluation["data"] == params.data.capture and params.data.is_synthetic:
-        return "These are figures of a synthetic capture: the published ones, on Human3.6M, are no target for them."
-    return "The published figures are on Human3.6M with 2D ground truth, and comparable only with that."
 
 
 def _mean_and_spread(values: Iterable[float]) -> str:
@@ -139,24 +141,35 @@ def _mean_and_spread(values: Iterable[float]) -> str:
     return f"{statistics.mean(numbers):.1f}{spread}"
 
 
+def overridden_params(overrides: Sequence[str]) -> Params:
+    """params.yaml with changes as `dvc exp run -S` takes them.
+
+    Raises:
+        InputError: see `read_params`; or a change is not of that form, or of a key that is not there.
+    """
+    read_params()  # so that what is wrong in the file itself is not blamed on the changes
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copy("params.yaml", folder)
+        with chdir(folder):
+            try:
+                apply_overrides("params.yaml", list(overrides))
+            except DvcException as error:
+                raise InputError(
+                    f"ablations: -S {' -S '.join(overrides)}: {brief(error.__cause__ or error)}."
+                ) from error
+            return read_params()
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m wsgcn.ablations", description=(__doc__ or "").split("\n\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.ablations", description=(__doc__ or "").split("\n\n")[0]
+    )
     parser.add_argument("--seeds", type=int, default=1, help="seeds 0 to N - 1 (default: %(default)s)")
     parser.add_argument("-S", "--set-param", action="append", default=[], metavar="KEY=VALUE", help="as in dvc exp run")
     parser.add_argument("--only", action="append", metavar="ROW", help="run only this row, e.g. weak (repeatable)")
     parser.add_argument("--output", type=Path, default=TABLE, help="where the table goes (default: %(default)s)")
     arguments = parser.parse_args()
-    params = read_params()
-    epochs = dict(
-        setting.split("=", 1) for setting in arguments.set_param if setting.split(".")[-1].startswith("epochs")
-    )
-    params = params.model_copy(
-        update={
-            stage: getattr(params, stage).model_copy(update={"epochs": int(epochs[f"{stage}.epochs"])})
-            for stage in ("warmup", "weak")
-            if f"{stage}.epochs" in epochs
-        }
-    )
+    params = overridden_params(arguments.set_param)
     rows = [row for row in ablations(params) if arguments.only is None or row.name in arguments.only]
     results: dict[Ablation, list[dict[str, Any]]] = {row: [] for row in rows}
     failed = 0
@@ -167,7 +180,7 @@ def main() -> None:
                 failed += 1
             else:
                 results[row].append(evaluation)
-    text = table(params, arguments.set_param, results, failed)
+    text = table(arguments.set_param, results, failed)
     write_atomically(arguments.output, text)
     print(text)
     if failed:

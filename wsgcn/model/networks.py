@@ -1,0 +1,79 @@
+"""The networks by name; a new one is a line in NETWORKS, and a section in `wsgcn.model.params.Model`.
+
+All take 2D joints (B, J, 2) in normalised screen units and give 3D joints (B, J, 3) in metres, camera axes, relative
+to the root up to an offset that training does not force to zero; what reports a pose subtracts the root joint.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from wsgcn.model.linear import LinearModel
+from wsgcn.model.params import Linear, Model
+from wsgcn.model.params import SemGCN as SemGCNSection
+from wsgcn.model.semgcn import SemGCN
+from wsgcn.pose.skeleton import Skeleton
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A kind of network.
+
+    Attributes:
+        build: takes the skeleton and the keys of the network's section by name.
+        words: the network that a section describes, in one line.
+        context: how many frames on either side of the one that is lifted it sees.
+    """
+
+    build: Callable[..., nn.Module]
+    words: Callable[[Any], str]
+    context: int = 0
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 epoch", "2 epochs"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _semgcn_words(section: SemGCNSection) -> str:
+    parts = ["semgcn", f"{section.channels} channels", counted(section.blocks, "residual block")]
+    parts += ["non-local layers"] if section.non_local else []
+    parts += ["channel-wise edge weights"] if section.channelwise else []
+    parts += [f"dropout {section.dropout:g}"] if section.dropout else []
+    return ", ".join(parts)
+
+
+def _linear_words(section: Linear) -> str:
+    blocks = counted(section.blocks, "residual block")
+    return f"linear, {section.width} wide, {blocks}, dropout {section.dropout:g}"
+
+
+NETWORKS = {
+    "semgcn": Network(build=SemGCN, words=_semgcn_words),
+    "linear": Network(build=LinearModel, words=_linear_words),
+}
+
+
+def build_network(skeleton: Skeleton, model: Model, seed: int | None = None) -> nn.Module:
+    """The network that `model` describes, in training mode, on the CPU.
+
+    Args:
+        seed: draws the initial weights; with None they come from torch's global generator.
+    """
+    if seed is None:
+        return NETWORKS[model.name].build(skeleton, **model.chosen.model_dump())
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_network(skeleton, model)
+
+
+def describe_network(model: Model) -> str:
+    """The network in one line."""
+    return NETWORKS[model.name].words(model.chosen)
+
+
+def count_parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())

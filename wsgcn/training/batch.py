@@ -1,0 +1,60 @@
+"""What one training step sees: made by the sets, changed by augmentation, read by the losses."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+from wsgcn.pose.camera import solve_root
+
+
+class Roots(Protocol):
+    """Where unlabelled poses stand in their cameras' frames."""
+
+    def of(self, predicted_UJ3: Tensor) -> Tensor:
+        """The roots (U, 3), m, camera frame, of the poses given their prediction."""
+
+
+@dataclass(frozen=True)
+class TrueRoots:
+    """The published protocol: the true 3D root of every unlabelled pose, which is more than 2D supervision."""
+
+    root_U3: Tensor
+
+    def of(self, predicted_UJ3: Tensor) -> Tensor:
+        return self.root_U3
+
+
+@dataclass(frozen=True)
+class SolvedRoots:
+    """The root in closed form from 2D and prediction; holds nothing but what follows from the 2D."""
+
+    uv_UJ2: Tensor  # undistorted normalised coordinates
+    normal_inverse_U33: Tensor
+
+    def of(self, predicted_UJ3: Tensor) -> Tensor:
+        return solve_root(predicted_UJ3, self.uv_UJ2, self.normal_inverse_U33)
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Of the U unlabelled poses, what is known of them beside their 2D."""
+
+    intrinsics_U9: Tensor  # normalised screen units, see wsgcn.pose.camera
+    roots: Roots
+
+
+@dataclass(frozen=True)
+class Batch:
+    """L labelled poses, and after them U unlabelled ones; B = L + U."""
+
+    keypoints_BJ2: Tensor  # normalised screen units
+    truth_LJ3: Tensor  # m, camera axes, relative to the root
+    unlabelled: Unlabelled | None  # None where U is 0
+    bone_ends_2EJ: Tensor  # see `wsgcn.training.losses.bone_ends`
+
+    def split(self, of_all: Tensor) -> tuple[Tensor, Tensor]:
+        """What belongs to the labelled poses (L, ...), and to the unlabelled ones (U, ...)."""
+        labelled = len(self.truth_LJ3)
+        labelled_L, unlabelled_U = of_all.split((labelled, len(of_all) - labelled))
+        return labelled_L, unlabelled_U

@@ -1,0 +1,174 @@
+"""The trainer: network, optimiser and position of a training run, and how an epoch carries it on."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wsgcn.base.errors import InputError
+from wsgcn.model.checkpoint import Checkpoint
+from wsgcn.model.networks import build_network
+from wsgcn.model.params import Precision
+from wsgcn.training.params import Training
+from wsgcn.training.sets import LabelledSet, Sets, Shuffle
+from wsgcn.training.step import Step
+
+_VALIDATION_BATCH = 1024
+
+
+@dataclass
+class Trainer:
+    """A training run on fixed sets, which `run_epoch` carries on.
+
+    On CUDA the step is captured as a graph once, unless `capture` is off; the results are the same.
+    """
+
+    network: nn.Module
+    optimiser: torch.optim.Adam
+    settings: Training
+    seed: int
+    sets: Sets
+    weights: Mapping[str, float]  # of the losses, by the terms' names
+    precision: Precision = "float32"
+    capture: bool = True
+    epoch: int = 0
+    step: int = 0
+    _step: Step | None = field(default=None, init=False, repr=False)
+
+    @classmethod
+    def start(
+        cls,
+        network: nn.Module,
+        settings: Training,
+        seed: int,
+        sets: Sets,
+        weights: Mapping[str, float],
+        precision: Precision = "float32",
+    ) -> "Trainer":
+        """Begin with the network as it is, on the device of the sets."""
+        network = network.to(sets.device)
+        optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+        trainer = cls(network, optimiser, settings, seed, sets, weights, precision)
+        trainer._fit_optimiser_to_device()
+        return trainer
+
+    @classmethod
+    def resume(
+        cls,
+        checkpoint: Checkpoint,
+        settings: Training,
+        seed: int,
+        sets: Sets,
+        weights: Mapping[str, float],
+        precision: Precision = "float32",
+    ) -> "Trainer":
+        """Go on from a checkpoint: weights, optimiser state, step, and so the rate and the order of the poses."""
+        network = build_network(checkpoint.skeleton, checkpoint.model)
+        network.load_state_dict(checkpoint.weights, strict=True)
+        trainer = cls.start(network, settings, seed, sets, weights, precision)
+        trainer.optimiser.load_state_dict(dict(checkpoint.optimiser))
+        trainer._fit_optimiser_to_device()
+        trainer.epoch, trainer.step = checkpoint.epoch, checkpoint.step
+        return trainer
+
+    def _fit_optimiser_to_device(self) -> None:
+        """On CUDA a captured step reads the rate from the device; a number would be captured with it."""
+        device = next(self.network.parameters()).device
+        if device.type == "cuda":
+            for group in self.optimiser.param_groups:
+                group["lr"] = torch.tensor(group["lr"], device=device)
+                group["capturable"] = True
+
+    def optimiser_state(self) -> dict[str, Any]:
+        """A copy of the optimiser's state on the CPU, of the same form from every device."""
+        state = copied(self.optimiser.state_dict())
+        for group in state["param_groups"]:
+            group["lr"] = float(group["lr"])
+            group["capturable"] = False
+        return state
+
+    @property
+    def rate(self) -> float:
+        """The learning rate at the current step: a staircase."""
+        return self.settings.learning_rate * self.settings.decay_factor ** (self.step // self.settings.decay_steps)
+
+    def run_epoch(self, on_step: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """Train for one epoch.
+
+        Args:
+            on_step: called after each step, on CUDA when the step is on its way.
+
+        Returns:
+            The mean of each loss by name, unweighted, and of the weighted `total`.
+
+        Raises:
+            InputError: the loss became NaN or infinite; the parameters are then not usable.
+        """
+        sets, settings, seed, steps = self.sets, self.settings, self.seed, self.sets.steps_per_epoch
+        labelled_order = Shuffle(len(sets.labelled), settings.batch_labelled, seed=seed, role="labelled")
+        labelled_index = labelled_order.epoch_indices(self.step, steps).to(sets.device)
+        unlabelled_index: Tensor | None = None
+        if sets.unlabelled is not None:
+            unlabelled_order = Shuffle(len(sets.unlabelled), settings.batch_unlabelled, seed=seed, role="unlabelled")
+            unlabelled_index = unlabelled_order.epoch_indices(self.step, steps).to(sets.device)
+        self.network.train()
+        run_step = self._prepared_step()
+        # Dropout draws from torch's generator; seeding it by epoch keeps a resumed run on the same draws.
+        torch.manual_seed(seed * 1_000_003 + self.epoch)
+        for step in range(steps):
+            if step == 0 or self.step % settings.decay_steps == 0:
+                self._set_rate()
+            run_step(labelled_index[step], None if unlabelled_index is None else unlabelled_index[step])
+            self.step += 1
+            on_step()
+        self.epoch += 1
+        means = {name: total / steps for name, total in run_step.take_sums().items()}
+        if not all(math.isfinite(mean) for mean in means.values()):
+            raise InputError(
+                f"training: the loss of epoch {self.epoch} is not finite ({means}); "
+                "lower training.learning_rate or the weights of the losses."
+            )
+        return means
+
+    def _prepared_step(self) -> Step:
+        """The step, made and captured once."""
+        if self._step is None:
+            self._step = Step(self.network, self.optimiser, self.settings, self.precision, self.sets, self.weights)
+            if self.sets.device.type == "cuda" and self.capture:
+                self._step.capture()
+        return self._step
+
+    def _set_rate(self) -> None:
+        for group in self.optimiser.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(self.rate)
+            else:
+                group["lr"] = self.rate
+
+
+@torch.no_grad()
+def validation_mpjpe_mm(network: nn.Module, validation: LabelledSet) -> float:
+    """Mean over frames and joints of the distance between root-relative poses, in mm."""
+    network.eval()
+    total = 0.0
+    for start in range(0, len(validation), _VALIDATION_BATCH):
+        predicted_BJ3 = network(validation.keypoints_NJ2[start : start + _VALIDATION_BATCH])
+        difference_BJ3 = predicted_BJ3 - predicted_BJ3[:, :1] - validation.pose_NJ3[start : start + _VALIDATION_BATCH]
+        total += torch.linalg.vector_norm(difference_BJ3, dim=-1).mean(1).sum().item()
+    return 1000 * total / len(validation)
+
+
+def copied(state: Any) -> Any:
+    """A copy on the CPU of a state dictionary, which training does not change afterwards."""
+    match state:
+        case Tensor():
+            return state.detach().to("cpu", copy=True)
+        case dict():
+            return {key: copied(value) for key, value in state.items()}
+        case list():
+            return [copied(value) for value in state]
+        case _:
+            return state
