@@ -12,7 +12,9 @@ import torch
 from torch import nn
 
 from wsgcn.model.linear import LinearModel
+from wsgcn.model.modulated_gcn import ModulatedGCN
 from wsgcn.model.params import Linear, Model
+from wsgcn.model.params import ModulatedGCN as ModulatedGCNSection
 from wsgcn.model.params import SemGCN as SemGCNSection
 from wsgcn.model.semgcn import SemGCN
 from wsgcn.pose.skeleton import Skeleton
@@ -51,9 +53,17 @@ def _linear_words(section: Linear) -> str:
     return f"linear, {section.width} wide, {blocks}, dropout {section.dropout:g}"
 
 
+def _modulated_gcn_words(section: ModulatedGCNSection) -> str:
+    blocks = counted(section.blocks, "residual block")
+    return f"modulated_gcn, {section.channels} channels, {blocks}" + (
+        f", dropout {section.dropout:g}" if section.dropout else ""
+    )
+
+
 NETWORKS = {
     "semgcn": Network(build=SemGCN, words=_semgcn_words),
     "linear": Network(build=LinearModel, words=_linear_words),
+    "modulated_gcn": Network(build=ModulatedGCN, words=_modulated_gcn_words),
 }
 
 

@@ -30,12 +30,19 @@ def _is_network(name: str) -> str:
     return name
 
 
+class ModulatedGCN(Section):
+    channels: Annotated[int, Field(ge=1, le=2**12)]
+    blocks: Blocks
+    dropout: Dropout
+
+
 class Model(Section):
     """The network's name, and for each network that there is a section of its own name."""
 
     name: Annotated[str, AfterValidator(_is_network)]
     semgcn: SemGCN
     linear: Linear
+    modulated_gcn: ModulatedGCN
 
     @property
     def chosen(self) -> Section:
