@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 from wsgcn.evaluation.metrics import (
     AUC_THRESHOLDS_MM,
     auc,
+    bone_length_errors_mm,
     joint_errors_mm,
     mpjpe_mm,
     n_mpjpe_mm,
@@ -16,6 +17,7 @@ from wsgcn.evaluation.metrics import (
     similarity_aligned,
     velocity_errors_mm,
 )
+from wsgcn.pose.skeleton import H36M16
 
 
 def poses(seed: int, frames: int = 20, joints: int = 16) -> np.ndarray:
@@ -271,3 +273,30 @@ def test_the_measured_poses_are_left_as_they_were() -> None:
         metric(predicted, truth)
     np.testing.assert_array_equal(predicted, before[0])
     np.testing.assert_array_equal(truth, before[1])
+
+
+# Bone lengths
+
+
+def test_the_bone_length_error_agrees_with_a_literal_loop() -> None:
+    predicted, truth = poses(1), poses(2)
+    expected = [
+        np.mean(
+            [
+                abs(math.dist(p[child], p[parent]) - math.dist(t[child], t[parent])) * 1000
+                for child, parent in H36M16.bones
+            ]
+        )
+        for p, t in zip(predicted, truth, strict=True)
+    ]
+    np.testing.assert_allclose(bone_length_errors_mm(predicted, truth, H36M16), expected, rtol=1e-12)
+
+
+def test_the_bone_length_error_sees_size_and_not_how_bones_are_turned() -> None:
+    truth = poses(3)
+    turned = np.einsum("tij,tkj->tki", rotations(4), truth)
+    np.testing.assert_allclose(bone_length_errors_mm(turned, truth, H36M16), 0, atol=1e-9)
+    lengths = [np.linalg.norm(truth[:, child] - truth[:, parent], axis=-1) for child, parent in H36M16.bones]
+    np.testing.assert_allclose(
+        bone_length_errors_mm(1.1 * truth, truth, H36M16), 100 * np.mean(lengths, axis=0), rtol=1e-9
+    )

@@ -75,6 +75,16 @@ def auc(errors_TJ: np.ndarray) -> np.ndarray:
     return (1 - thresholds_below / len(AUC_THRESHOLDS_MM)).mean(-1)
 
 
+def bone_length_errors_mm(predicted_TJ3: np.ndarray, truth_TJ3: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Mean over the bones of |predicted length - true length| (T,), mm; blind to how the bones are turned."""
+    child_E, parent_E = np.array(skeleton.bones).T
+    lengths_m = [
+        np.linalg.norm(pose_TJ3[:, child_E] - pose_TJ3[:, parent_E], axis=-1)
+        for pose_TJ3 in (predicted_TJ3.astype(np.float64), truth_TJ3.astype(np.float64))
+    ]
+    return 1000 * np.abs(lengths_m[0] - lengths_m[1]).mean(-1)
+
+
 def velocity_errors_mm(predicted_TJ3: np.ndarray, truth_TJ3: np.ndarray) -> np.ndarray:
     """Mean per-joint velocity error (T - 1,), mm a frame, of consecutive frames (Pavllo et al. 2019)."""
     difference_TJ3 = predicted_TJ3.astype(np.float64) - truth_TJ3
@@ -115,4 +125,5 @@ METRICS = (
         compute=lambda p, t, _: velocity_errors_mm(p, t),
         is_of_motion=True,
     ),
+    Metric(name="bone_length_error_mm", words="bones mm", compute=bone_length_errors_mm),
 )
