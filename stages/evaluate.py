@@ -16,6 +16,7 @@ PATHS = EvaluationPaths(
     predictions=Path("data/predictions.h5"),
     report=Path("metrics/evaluation.json"),
     actions=Path("metrics/actions.csv"),
+    joints=Path("metrics/joints.csv"),
 )
 ONNX, CARD = Path("models/weak.onnx"), Path("models/MODEL_CARD.md")
 
@@ -24,6 +25,6 @@ def main(params: Params, run: Run) -> None:
     report = evaluate(params, PATHS, run)
     export = export_onnx(PATHS.checkpoint, ONNX)
     write_atomically(CARD, model_card(PATHS.checkpoint, report, params))
-    for path in (PATHS.report, PATHS.actions, CARD):
+    for path in (PATHS.report, PATHS.actions, PATHS.joints, CARD):
         run.tracker.log_artifact(path)
     run.tracker.log_model(export.path, export.example)

@@ -46,6 +46,7 @@ def paths(trained, out):
         predictions=out / "predictions.h5",
         report=out / "evaluation.json",
         actions=out / "actions.csv",
+        joints=out / "joints.csv",
     )
 
 
@@ -251,3 +252,24 @@ def test_an_action_that_human36m_does_not_have_is_reported_and_counts(dancing, t
     assert report["mpjpe_mm"]["action_mean"] != pytest.approx(report["mpjpe_mm"]["frame_mean"], abs=1e-3)
     with (dancing / "out" / "actions.csv").open(encoding="utf-8") as file:
         assert [row["action"] for row in csv.DictReader(file)] == ["Bow", "Walking", "Dancing"]
+
+
+def test_the_table_of_joints_says_which_are_hard(evaluated):
+    out, *_ = evaluated
+    header, *lines = (out / "joints.csv").read_text().splitlines()
+    assert header == "joint,mpjpe_mm"
+    table = {joint: float(error_mm) for joint, error_mm in (line.split(",") for line in lines)}
+    assert tuple(table) == H36M17.joints
+    with Predictions(out / "predictions.h5") as predictions:
+        errors_NJ = [
+            1000 * np.linalg.norm(predictions.predicted_m(*key) - predictions.truth_m(*key), axis=-1)
+            for key in (
+                (subject, take, serial)
+                for subject in predictions.subjects
+                for take in predictions.takes(subject)
+                for serial in predictions.serials(subject, take)
+            )
+        ]
+    np.testing.assert_allclose(list(table.values()), np.concatenate(errors_NJ).mean(0), atol=1e-3)
+    report = json.loads((out / "evaluation.json").read_text())
+    assert np.mean(list(table.values())) == pytest.approx(report["mpjpe_mm"]["frame_mean"], abs=1e-3)

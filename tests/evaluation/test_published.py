@@ -213,6 +213,7 @@ def test_the_row_is_in_the_report_but_not_on_the_synthetic_capture(
         predictions=tmp_path / "predictions.h5",
         report=tmp_path / "evaluation.json",
         actions=tmp_path / "actions.csv",
+        joints=tmp_path / "joints.csv",
     )
     subjects = {"labelled": ["S1"], "unlabelled": [], "validation": [], "test": ["S9", "S11"]}
     evaluate(EvaluateParams.of(tiny_params(data__raw=raw, data__subjects=subjects)), paths)

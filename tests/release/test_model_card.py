@@ -29,6 +29,7 @@ def run(tmp_path_factory):
         predictions=folder / "predictions.h5",
         report=folder / "evaluation.json",
         actions=folder / "actions.csv",
+        joints=folder / "joints.csv",
     )
     return folder / "weak.pt", evaluate(params_of(), paths)
 

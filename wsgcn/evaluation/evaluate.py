@@ -17,7 +17,7 @@ import numpy as np
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import write_atomically
 from wsgcn.base.run import Run, track
-from wsgcn.evaluation.metrics import METRICS
+from wsgcn.evaluation.metrics import METRICS, joint_errors_mm
 from wsgcn.evaluation.params import EvaluateParams
 from wsgcn.evaluation.published import published_row
 from wsgcn.model.checkpoint import Checkpoint, load_checkpoint
@@ -29,13 +29,14 @@ from wsgcn.pose.store import Detections, Poses, create_predictions
 
 
 class ErrorSums:
-    """Sums of per-frame errors by action, added up sequence by sequence."""
+    """Sums of per-frame errors by action, and by joint, added up sequence by sequence."""
 
     def __init__(self, skeleton: Skeleton, actions: Sequence[str]) -> None:
         """`actions` are those that may occur, in the order of the tables."""
         self._skeleton = skeleton
         self._sums: dict[str, dict[str, float]] = {action: {} for action in actions}
         self._counts: dict[str, dict[str, int]] = {action: {} for action in actions}
+        self._joint_sums_J = np.zeros(len(skeleton.joints))
 
     def add(self, action: str, predicted_TJ3: np.ndarray, truth_TJ3: np.ndarray, batch: int = 4096) -> None:
         """Add a sequence of root-relative poses (T, J, 3) in metres; at most `batch` frames are in work at a time."""
@@ -45,6 +46,9 @@ class ErrorSums:
                 part = slice(start, start + frames)
                 values = metric.compute(predicted_TJ3[part], truth_TJ3[part], self._skeleton)
                 self._add(action, metric.name, values)
+        for start in range(0, len(truth_TJ3), batch):
+            part = slice(start, start + batch)
+            self._joint_sums_J += joint_errors_mm(predicted_TJ3[part], truth_TJ3[part]).sum(0)
 
     def _add(self, action: str, metric: str, values: np.ndarray) -> None:
         sums, counts = self._sums[action], self._counts[action]
@@ -65,6 +69,10 @@ class ErrorSums:
             for (action, sums), counts in zip(self._sums.items(), self._counts.values(), strict=True)
             if counts.get("mpjpe_mm")
         }
+
+    def by_joint(self) -> dict[str, float]:
+        """The mean over all frames of the distance of each joint, mm."""
+        return dict(zip(self._skeleton.joints, (self._joint_sums_J / max(self.frames, 1)).tolist(), strict=True))
 
     def means(self) -> dict[str, dict[str, float]]:
         """For each metric its `action_mean` and its `frame_mean`."""
@@ -89,10 +97,11 @@ class EvaluationPaths:
     predictions: Path
     report: Path
     actions: Path
+    joints: Path
 
 
 def evaluate(params: EvaluateParams, paths: EvaluationPaths, run: Run | None = None) -> dict[str, Any]:
-    """Stage evaluate: write predictions.h5, evaluation.json and actions.csv, and print the table.
+    """Stage evaluate: write predictions.h5, evaluation.json, actions.csv and joints.csv, and print the table.
 
     Returns:
         The report that evaluation.json holds.
@@ -139,6 +148,7 @@ def evaluate(params: EvaluateParams, paths: EvaluationPaths, run: Run | None = N
     report = _report(params, checkpoint, errors)
     write_atomically(paths.report, json.dumps(report, indent=2) + "\n")
     write_atomically(paths.actions, _actions_csv(errors.by_action()))
+    write_atomically(paths.joints, _joints_csv(errors.by_joint()))
     run.tracker.log_metrics({f"{m.name}.{mean}": report[m.name][mean] for m in METRICS for mean in report[m.name]})
     print(table(params, report))
     return report
@@ -195,6 +205,11 @@ def _actions_csv(by_action: Mapping[str, Mapping[str, float]]) -> str:
     for action, row in by_action.items():
         writer.writerow([action, *(f"{row[metric.name]:.4f}" for metric in METRICS), row["frames"]])
     return buffer.getvalue()
+
+
+def _joints_csv(by_joint: Mapping[str, float]) -> str:
+    rows = (f"{joint},{error_mm:.4f}\n" for joint, error_mm in by_joint.items())
+    return "".join(["joint,mpjpe_mm\n", *rows])
 
 
 def table(params: EvaluateParams, report: Mapping[str, Any]) -> str:
