@@ -48,7 +48,7 @@ def read_in_little_memory(
     assert len(sentences) == len(paths), child.stdout
     for path, sentence in zip(paths, sentences, strict=True):
         assert "MemoryError" not in sentence, sentence  # it did not fit, where it should not have been tried
-        assert sentence == "read" or (len(sentence) < 500 + len(str(path)) and sentence.endswith("."))
+        assert sentence == "read" or (len(sentence) < 500 + len(str(path)) and sentence.endswith(".")), sentence
     return sentences
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from tests.memory import PEAK_BYTES
 from wsgcn.base.errors import InputError
 from wsgcn.base.hdf5 import ForeignHdf5
 from wsgcn.captures.human36m.cameras import SERIALS
@@ -198,7 +199,9 @@ def said(error: InputError) -> str:
 
 
 # Each is read by a child of its own: some once ended the process, or took all of the memory.
-CHILD = """
+CHILD = (
+    PEAK_BYTES
+    + """
 import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
@@ -212,9 +215,9 @@ for path in map(Path, sys.argv[1:]):
                 print(path, "was read:", file.read("a/x").max())
         except InputError as error:
             print(error)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-print("peak of", peak, "MB")
+print("peak of", peak_bytes() // 2**20, "MB")
 """
+)
 
 
 def child(code: str, *arguments: object) -> list[str]:
@@ -373,8 +376,10 @@ def test_text_of_fixed_length_is_text_too(tmp_path: Path) -> None:
         assert file.attributes() == {"content": "poses", "joints": ["Hip", "Knee"]}
 
 
-TEXTS = """
-import resource, sys, time
+TEXTS = (
+    PEAK_BYTES
+    + """
+import sys
 from pathlib import Path
 from wsgcn.base.errors import InputError
 from wsgcn.base.hdf5 import ForeignHdf5
@@ -384,8 +389,9 @@ for content in (Path(sys.argv[1]), Path(sys.argv[1]).read_bytes()):
             print(getattr(file, sys.argv[2])(sys.argv[3]))
     except InputError as error:
         print(error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(peak_bytes() // 2**20)
 """
+)
 
 
 @pytest.mark.parametrize("libver", ["earliest", "latest"])

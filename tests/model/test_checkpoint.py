@@ -159,7 +159,7 @@ def test_a_checkpoint_without_one_of_its_parts_is_one_sentence(checkpoint, tmp_p
     path = tmp_path / "weak.pt"
     checkpoint.save(path)
     resaved(path, lambda tree: tree.pop(part))
-    with pytest.raises(InputError, match=rf"weak\.pt: lacks or garbles a part of a checkpoint \('{part}'\)"):
+    with pytest.raises(InputError, match=rf"weak\.pt: lacks or garbles .* \({part}: Field required\)"):
         load_checkpoint(path)
 
 

@@ -62,12 +62,11 @@ def as_large_as(shape: tuple[int, ...]) -> torch.Tensor:
 
 def widen(tree: Tree) -> None:
     """A network of 4,096 channels whose weights are one number each."""
-    from wsgcn.model.network import build_network
-
+    from wsgcn.model.networks import build_network
+    from wsgcn.model.params import Model
     from wsgcn.pose.skeleton import SKELETONS
-    from wsgcn.running.params import Model
 
-    tree["model"] |= {"channels": 4096, "blocks": 4}
+    tree["model"]["semgcn"] |= {"channels": 4096, "blocks": 4}
     with torch.device("meta"):
         expected = build_network(SKELETONS[tree["skeleton"]], Model(**tree["model"])).state_dict()
     weights = {name: torch.zeros((), dtype=weight.dtype).expand(weight.shape) for name, weight in expected.items()}
@@ -93,10 +92,9 @@ def with_state(moment: object) -> Callable[[Tree], object]:
     settings = {"lr": 0.001, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0}
 
     def change(tree: Tree) -> None:
-        from wsgcn.model.network import build_network
-
+        from wsgcn.model.networks import build_network
+        from wsgcn.model.params import Model
         from wsgcn.pose.skeleton import SKELETONS
-        from wsgcn.running.params import Model
 
         count = len(list(build_network(SKELETONS[tree["skeleton"]], Model(**tree["model"])).parameters()))
         groups = [{"params": list(range(count)), **settings}]
@@ -119,8 +117,11 @@ def storage_of_a_terabyte(content: bytes) -> bytes:
 
 
 CHECKPOINTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "10^9 blocks": (lambda w: changed(w, lambda t: t["model"].update(blocks=10**9)), "model.blocks: "),
-    "10^9 channels": (lambda w: changed(w, lambda t: t["model"].update(channels=10**9)), "model.channels: "),
+    "10^9 blocks": (lambda w: changed(w, lambda t: t["model"]["semgcn"].update(blocks=10**9)), "model.semgcn.blocks: "),
+    "10^9 channels": (
+        lambda w: changed(w, lambda t: t["model"]["semgcn"].update(channels=10**9)),
+        "model.semgcn.channels: ",
+    ),
     "weights that are views of one number": (lambda w: changed(w, widen), "but describes tensors of"),
     "a moment that is a view of one number": (
         lambda w: changed(w, with_state(as_large_as((10**6, 10**6)))),

@@ -19,19 +19,16 @@ from test_layers import (
 )
 from torch import Tensor, nn
 
-from wsgcn.model import params
+from tests.import_graph import ROOT
 from wsgcn.model.layers import GraphBlock, NonLocal, ResidualBlock, SemGraphConv
 from wsgcn.model.linear import LinearModel
 from wsgcn.model.networks import NETWORKS, build_network, count_parameters
 from wsgcn.model.params import Model
 from wsgcn.model.semgcn import SemGCN
 from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
+from wsgcn.running.params import read_params
 
-PAPER = Model(
-    name="semgcn",
-    semgcn=params.SemGCN(channels=128, blocks=4, non_local=True, channelwise=False, dropout=0.0),
-    linear=params.Linear(width=1024, blocks=2, dropout=0.5),
-)
+PAPER = read_params(ROOT / "params.yaml").model
 
 
 def changed(model: Model, section: str = "semgcn", **changes: object) -> Model:

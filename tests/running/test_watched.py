@@ -13,6 +13,7 @@ STAGES = (warmup, weak, evaluate)
 OUTPUTS = {
     "data/predictions.h5",
     "metrics/actions.csv",
+    "metrics/joints.csv",
     "metrics/evaluation.json",
     "metrics/warmup.csv",
     "metrics/weak.csv",

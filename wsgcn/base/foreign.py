@@ -58,7 +58,7 @@ def enumerated(names: object, most: int = 8) -> str:
     for name in names:  # type: ignore[attr-defined]
         count += 1
         if count <= most:
-            listed.append(brief(name, 40))
+            listed.append(brief(name, 32))
     more = f" and {count - most} more" if count > most else ""
     return ", ".join(listed) + more if listed else "nothing"
 

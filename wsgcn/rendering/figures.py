@@ -73,7 +73,7 @@ def plot_losses(path: Path | str, warmup: Columns, weak: Columns, data: str) -> 
         for name, colour in zip(losses, itertools.cycle(palette.SERIES), strict=False):
             if (curves[name] > 0).any():
                 axes[0].plot(epochs, curves[name], color=colour, marker=marker, label=name)
-        axes[0].set(yscale="log", ylabel="mean over the epoch (log scale)")
+        axes[0].set(yscale="log", ylabel="mean over the epoch, each in its own unit (log scale)")
         axes[0].yaxis.set_major_formatter(FormatStrFormatter("%g"))
         axes[0].legend(loc="upper right")
         if validated:

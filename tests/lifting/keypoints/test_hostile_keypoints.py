@@ -17,6 +17,7 @@ from tests.lifting.keypoints import test_keypoints_alphapose as alphapose
 from tests.lifting.keypoints import test_keypoints_blazepose as blazepose
 from tests.lifting.keypoints import test_keypoints_coco as coco
 from tests.lifting.keypoints import test_keypoints_mmpose as mmpose
+from tests.memory import PEAK_BYTES
 from tests.people import triples
 from wsgcn.base.errors import InputError
 from wsgcn.captures.human36m.videopose3d import VIDEOPOSE3D
@@ -186,7 +187,7 @@ def detections(path):
 
 
 def poses(path):
-    for recording in VIDEOPOSE3D.recordings([path], ["S1"]):
+    for recording in VIDEOPOSE3D.raw_takes([path], ["S1"]):
         recording.decode()
 
 
@@ -278,18 +279,21 @@ def test_frames_far_apart_are_pictures_and_not_a_video(tmp_path):
         open_keypoints(path)
 
 
-PEAK = """
+PEAK = (
+    PEAK_BYTES
+    + """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
 from pathlib import Path
 from wsgcn.lifting.keypoints.formats import open_keypoints
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_bytes()
 file = open_keypoints(Path(sys.argv[1]))
 people = file.people
 longest = max(len(file.track(person.name).frames) for person in people[:100])
-after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(len(people), longest, (after - before) * 1024)
+after = peak_bytes()
+print(len(people), longest, after - before)
 """
+)
 
 
 def read_in_a_child(path):
