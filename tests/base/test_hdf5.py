@@ -638,10 +638,9 @@ def test_a_mat5_file_that_declares_more_than_it_holds_is_refused() -> None:
     content = mat5(np.zeros((7, 96)))
     shape = struct.pack("<2i", 7, 96)
     assert content.count(shape) == 1
-    with pytest.raises(InputError, match=r"^x\.mat: has no 1x1 cell named data\.$"):
-        decode_mat(content.replace(shape, struct.pack("<2i", 2**31 - 1, 96)), "x.mat")
-    with pytest.raises(InputError, match=r"^x\.mat: is not a readable MATLAB file, truncated or damaged"):
-        decode_mat(content.replace(shape, struct.pack("<2i", 8, 96)), "x.mat")
+    for frames in (2**31 - 1, 8, 6):
+        with pytest.raises(InputError, match=r"^x\.mat: is not a readable MATLAB file, truncated or damaged"):
+            decode_mat(content.replace(shape, struct.pack("<2i", frames, 96)), "x.mat")
 
 
 def test_a_mat5_variable_that_inflates_without_end_is_refused_without_the_memory() -> None:

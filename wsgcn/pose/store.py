@@ -229,7 +229,13 @@ class _Reader:
         return Camera(serial=serial, **parameters)
 
     def cameras(self) -> dict[str, dict[str, Camera]]:
-        """All of them, by subject and serial."""
+        """All of them, by subject and serial.
+
+        Raises:
+            InputError: there is somebody whom no camera has seen.
+        """
+        if unseen := set(self.subjects) - set(self._file.names(_CAMERAS)):
+            raise InputError(f"{self.path}: has no cameras of {enumerated(sorted(unseen))}.")
         return {
             subject: {serial: self.camera(subject, serial) for serial in self._file.names(f"{_CAMERAS}/{subject}")}
             for subject in self._file.names(_CAMERAS)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wsgcn.base.errors import InputError
+from wsgcn.base.foreign import brief
 from wsgcn.base.hdf5 import ForeignHdf5
 from wsgcn.lifting.lifted import FORMAT, Lifted
 from wsgcn.lifting.writers.formats import read_lifted
@@ -35,8 +36,14 @@ def lifted_sequences(path: Path) -> Iterator[PoseSequence]:
     Raises:
         InputError: the file is missing or damaged, or was not written by `wsgcn lift`.
     """
+    has_somebody = False
     for lifted in read_lifted(path):
+        has_somebody = True
+        if not len(lifted.frames):
+            raise InputError(f"{path}: holds no frames of person {brief(lifted.person, 40)}; there is nothing to show.")
         yield _sequence(lifted, path)
+    if not has_somebody:
+        raise InputError(f"{path}: holds no poses; there is nothing to render.")
 
 
 def _sequence(lifted: Lifted, path: Path) -> PoseSequence:

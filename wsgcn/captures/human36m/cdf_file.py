@@ -129,8 +129,10 @@ def _inflated(content: bytes) -> bytes:
     version, compression = content[:4], content[4:8]
     if version != _VERSION_3 and version not in _VERSION_2:
         raise ValueError("it does not begin as CDF files do")
-    if compression != _COMPRESSED:
+    if compression == _UNCOMPRESSED:
         return content
+    if compression != _COMPRESSED:  # which cdflib would take for compressed, and inflate through a file on disk
+        raise ValueError("it does not say whether it is compressed")
     width = 8 if version == _VERSION_3 else 4
     file = _ExactBytes(content)
 

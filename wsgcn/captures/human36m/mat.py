@@ -4,8 +4,6 @@
 reference for what is in the cell; the older ones are MATLAB 5.
 """
 
-import io
-import math
 import struct
 import zlib
 
@@ -25,6 +23,8 @@ _HEADER_SIZE = 128
 _BYTE_ORDERS = {b"\x00\x01IM": "<", b"\x01\x00MI": ">"}  # version and order, at the header's end
 _MATRIX, _COMPRESSED = 14, 15  # types of elements
 _CELL, _NUMERIC = 1, range(6, 16)  # classes of matrices
+_COMPLEX = 0x0800  # among a matrix's flags
+_NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}  # by type
 _HEAD_SIZE = 1024  # bytes of a matrix that hold its class, shape and name
 
 
@@ -47,16 +47,14 @@ def decode_mat(content: bytes, origin: str) -> np.ndarray:
 
 
 def _cell_5(content: bytes, origin: str) -> np.ndarray | None:
-    """What is in the cell of a MATLAB 5 file. SciPy is given nothing else of the file, and that unpacked."""
+    """What is in the cell of a MATLAB 5 file, of which nothing else is read.
+
+    Not by SciPy, whose reader trusts the file: a damaged one ended the process.
+    """
     with reading(origin, "MATLAB file"):
         order = _BYTE_ORDERS[content[_HEADER_SIZE - 4 : _HEADER_SIZE]]
         matrix = _matrix(content, order, origin)
-        if matrix is None or not _is_cell_of_numbers(matrix, order):
-            return None
-        import scipy.io  # here, since no other layout needs it: it takes longer to import than NumPy
-
-        alone = io.BytesIO(content[:_HEADER_SIZE] + matrix)
-        return scipy.io.loadmat(alone, variable_names=[_VARIABLE])[_VARIABLE][0, 0]
+        return None if matrix is None else _numbers_in_cell(matrix, order)
 
 
 def _matrix(content: bytes, order: str, origin: str) -> bytes | None:
@@ -94,27 +92,37 @@ def _name(matrix: bytes, order: str) -> str:
     return name
 
 
-def _is_cell_of_numbers(matrix: bytes, order: str) -> bool:
-    """Whether it is a 1x1 cell with an array that has no more numbers than bytes."""
+def _numbers_in_cell(matrix: bytes, order: str) -> np.ndarray | None:
+    """The array (T, K) in a 1x1 cell; None if it is no such cell."""
     matrix_class, shape, _, _, inside = _described(matrix, order)
-    if matrix_class != _CELL or shape != (1, 1):
-        return False
-    inner_class, shape, size, _, _ = _described(matrix[inside:], order)
-    if size > len(matrix) - inside:
+    if matrix_class & 0xFF != _CELL or shape != (1, 1):
+        return None
+    inner = matrix[inside:]
+    inner_class, shape, size, _, place = _described(inner, order)
+    if inner_class & 0xFF not in _NUMERIC or inner_class & _COMPLEX or len(shape) != 2 or min(shape) < 0:
+        return None
+    if size > len(inner) - 8:
         raise EOFError("the cell ends before what is in it")
-    return inner_class in _NUMERIC and len(shape) == 2 and min(shape) >= 0 and math.prod(shape) <= size
+    kind = struct.unpack_from(f"{order}I", inner, place)[0] & 0xFFFF
+    content, _ = _element(inner, place, order)
+    return np.frombuffer(content, f"{order}{_NUMBERS[kind]}").reshape(shape, order="F")
 
 
 def _described(matrix: bytes, order: str) -> tuple[int, tuple[int, ...], int, str, int]:
-    """Class, shape, bytes, name of a matrix, and where its content begins."""
+    """Flags with the class, shape, bytes, name of a matrix, and where its content begins."""
     kind, size = struct.unpack_from(f"{order}2I", matrix)
     if kind != _MATRIX:
         raise ValueError("an element is no matrix")
     flags, place = _element(matrix, 8, order)
     shape, place = _element(matrix, place, order)
     name, place = _element(matrix, place, order)
-    matrix_class = struct.unpack(f"{order}2I", flags)[0] & 0xFF
-    return matrix_class, struct.unpack(f"{order}{len(shape) // 4}i", shape), size, name.decode("latin-1"), place
+    return (
+        struct.unpack(f"{order}2I", flags)[0],
+        struct.unpack(f"{order}{len(shape) // 4}i", shape),
+        size,
+        name.decode("latin-1"),
+        place,
+    )
 
 
 def _element(matrix: bytes, start: int, order: str) -> tuple[bytes, int]:

@@ -29,7 +29,7 @@ def matches(entry: Any) -> bool:
 
 
 def matches_array(array: np.ndarray) -> bool:
-    return array.ndim == 3 and array.shape[1:] == (len(BLAZEPOSE_33.joints), 4)
+    return array.ndim == 3 and array.shape[1:] == (len(BLAZEPOSE_33.joints), 4) and array.dtype.kind in "fiu"
 
 
 def read(path: Path, order: JointOrder | None) -> InstanceFile:

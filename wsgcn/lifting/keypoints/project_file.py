@@ -33,6 +33,8 @@ class DetectionsFile:
                 for take in detections.takes(subject)
                 for serial in detections.serials(subject, take)
             }
+        if not self._frames:
+            raise InputError(f"{path}: has nobody in it.")
         if order is not None and order.joints != self.order.joints:
             raise InputError(f"{path}: names its own joints, which are not those of {order.name}.")
 
