@@ -177,6 +177,7 @@ def _report(params: EvaluateParams, checkpoint: Checkpoint, errors: ErrorSums) -
         "flip": params.evaluate.flip,
         "epoch": checkpoint.chosen.epoch,
         "epoch_chosen_by": {"last": "last epoch", "validation": "MPJPE of the validation set"}[checkpoint.chosen.by],
+        "recipe": checkpoint.recipe,
         **_published(params, checkpoint),
     }
 

@@ -60,6 +60,26 @@ _COMMON: Mapping[str, object] = {
     "training.gradient_clip": 1.0,
     "training.supervised_weight": 1.0,
     "training.choose_epoch": "last",
+    "training.loss": "mse",
+    "training.schedule": "staircase",
+    "training.warmup_steps": 0,
+    "training.average": 0.0,
+    "augmentation.mirror": False,
+    "augmentation.mirror_picture": False,
+    "augmentation.turn": False,
+    "augmentation.place": False,
+    "augmentation.size": 0.0,
+    "augmentation.bones": 0.0,
+    "augmentation.tilt_rad": 0.0,
+    "augmentation.distance": 0.0,
+    "augmentation.camera": "capture",
+    # Not read with the values above. They stand here because every setting on record has to be a known one.
+    "training.final_share": 0.01,
+    "augmentation.any.pitch_deg": [-20.0, 35.0],
+    "augmentation.any.roll_deg": 3.0,
+    "augmentation.any.focal": [1.2, 3.5],
+    "augmentation.any.apparent": [0.35, 1.7],
+    "augmentation.any.centre": 0.6,
     "evaluate.flip": False,
 }
 _IRRELEVANT = ("seed", "runtime.")  # they decide on digits, not on the protocol
@@ -83,7 +103,7 @@ def _normalised(settings: dict[str, Any]) -> dict[str, Any]:
     """Without what makes no difference, and with lists of subjects in one order."""
     network = f"model.{settings.get('model.name')}."
     kept: dict[str, Any] = {
-        key: _sorted(value)
+        key: _sorted(value) if key.startswith("data.subjects.") else value
         for key, value in settings.items()
         if not key.startswith(_IRRELEVANT)
         and (not key.startswith("model.") or key.count(".") == 1 or key.startswith(network))
@@ -103,4 +123,4 @@ def _without_zero_weights(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sorted(value: object) -> object:
-    return sorted(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+    return sorted(value, key=str) if isinstance(value, Sequence) and not isinstance(value, str) else value

@@ -9,7 +9,7 @@ import io
 import pickletools
 import warnings
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +21,7 @@ from wsgcn.base import limits
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import is_there, write_atomically
 from wsgcn.base.foreign import brief, enumerated, reading, shown
+from wsgcn.base.section import flat
 from wsgcn.containers.archives import ZipArchive
 from wsgcn.containers.npz import refuse_unfolding
 from wsgcn.model.networks import build_network
@@ -29,6 +30,8 @@ from wsgcn.pose.skeleton import SKELETONS, Skeleton
 
 FORMAT = "wsgcn checkpoint 2"
 NORMALISATION = "screen: x / w * 2 - 1, y / w * 2 - h / w"
+
+_RECIPE = ("loss", "schedule", "warmup_steps", "average")
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,8 @@ class Chosen:
 class Checkpoint:
     """The state of training after `epoch` epochs, and the weights chosen for evaluation.
 
-    `weights` and `optimiser` go on training; `chosen_weights` are evaluated and are the same tensors where the last
-    epoch was chosen.
+    `weights`, `optimiser` and `average` go on training; `chosen_weights` are evaluated. Where the last epoch was chosen
+    they are the same tensors as `average`, or as `weights` where nothing is averaged.
     """
 
     model: Model
@@ -60,6 +63,26 @@ class Checkpoint:
     step: int
     chosen: Chosen
     chosen_weights: Mapping[str, Tensor]
+    average: Mapping[str, Tensor] = field(default_factory=dict)  # of the weights over the steps; empty: there is none
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """How it was trained, of what its parameters say: loss, schedule, average, and the augmentation that is on."""
+        settings = flat(self.params)
+        is_any = settings.get("augmentation.camera") == "any"
+        drawn = {
+            name.removeprefix("augmentation."): value
+            for name, value in settings.items()
+            if name.startswith("augmentation.") and (is_any or not name.startswith("augmentation.any."))
+        }
+        return {
+            **{name: settings[f"training.{name}"] for name in _RECIPE if f"training.{name}" in settings},
+            "augmentation": {
+                name: value
+                for name, value in drawn.items()
+                if isinstance(value, (bool, int, float, str, list)) and value and value != "capture"
+            },
+        }
 
     def network(self) -> nn.Module:
         """The network with the chosen weights, in evaluation mode, on the CPU."""
@@ -89,6 +112,7 @@ class Checkpoint:
             "step": self.step,
             "chosen": vars(self.chosen),
             "chosen_weights": dict(self.chosen_weights),
+            "average": dict(self.average),
         }
         # Through memory, because torch.save puts a file's name into its bytes.
         buffer = io.BytesIO()
@@ -152,10 +176,11 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         step=parts.step,
         chosen=Chosen(parts.chosen.epoch, parts.chosen.by, parts.chosen.validation_mpjpe_mm),
         chosen_weights=parts.chosen_weights,
+        average=parts.average,
     )
     with torch.device("meta"):
         network = build_network(skeleton, checkpoint.model)
-    for weights in (checkpoint.weights, checkpoint.chosen_weights):
+    for weights in (checkpoint.weights, checkpoint.chosen_weights, checkpoint.average or checkpoint.weights):
         _check_weights(path, network.state_dict(), weights)
     _check_optimiser(path, [parameter.shape for parameter in network.parameters()], checkpoint.optimiser)
     return checkpoint
@@ -190,6 +215,7 @@ class _Parts(_Part):
     step: _Count
     chosen: _Chosen
     chosen_weights: dict[str, Tensor]
+    average: dict[str, Tensor] = {}  # files from before averaging lack it
 
 
 # What the pickle of `Checkpoint.save` names. torch's unpickler knows more, with which a file can ask for any memory.

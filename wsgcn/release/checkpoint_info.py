@@ -32,6 +32,7 @@ def describe(path: Path | str) -> str:
             "normalisation": NORMALISATION,
             "epoch": describe_epoch(checkpoint),
             "step": f"{checkpoint.step:,}",
+            "recipe": describe_recipe(checkpoint),
             "size": f"{Path(path).stat().st_size:,} bytes",
             "SHA-256": file_sha256(path),
         }
@@ -48,6 +49,18 @@ def describe_epoch(checkpoint: Checkpoint) -> str:
     if chosen.validation_mpjpe_mm is not None:
         text += f" (MPJPE {chosen.validation_mpjpe_mm:.2f} mm there)"
     return text
+
+
+def describe_recipe(checkpoint: Checkpoint) -> str:
+    """Loss, schedule of the rate, averaging and augmentation, in words."""
+    recipe = checkpoint.recipe
+    words = [f"{name} {_shown(recipe[name])}" for name in ("loss", "schedule") if name in recipe]
+    words.append(
+        f"weights averaged, {_shown(recipe['average'])} a step" if recipe.get("average") else "weights not averaged"
+    )
+    drawn = [name if value is True else f"{name} {_shown(value)}" for name, value in recipe["augmentation"].items()]
+    words.append(f"augmentation: {', '.join(drawn)}" if drawn else "no augmentation")
+    return "; ".join(words)
 
 
 def _shown(value: object) -> str:

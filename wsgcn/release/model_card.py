@@ -12,7 +12,7 @@ from wsgcn.evaluation.metrics import METRICS
 from wsgcn.evaluation.params import EvaluateParams
 from wsgcn.model.checkpoint import NORMALISATION, Checkpoint, load_checkpoint
 from wsgcn.model.networks import count_parameters, counted, describe_network
-from wsgcn.release.checkpoint_info import describe_epoch
+from wsgcn.release.checkpoint_info import describe_epoch, describe_recipe
 from wsgcn.training.losses import TERMS
 
 _SYNTHETIC = """\
@@ -101,8 +101,10 @@ def _training(checkpoint: Checkpoint, params: EvaluateParams) -> str:
         f"- 2D: {checkpoint.source} ({checkpoint.source_words})."
         + (" No detector's errors were seen in training or test." if checkpoint.source == "gt" else ""),
     ]
+    if checkpoint.average or checkpoint.recipe["augmentation"]:
+        lines.append(f"- Recipe: {describe_recipe(checkpoint)}.")
     weak = checkpoint.params.get("weak")
-    if weak is None or not weak["epochs"] or not subjects["unlabelled"]:
+    if weak is None or "root" not in weak or not weak["epochs"] or not subjects["unlabelled"]:  # warm-up: epochs alone
         return "## Training\n\n" + "\n".join(
             [*lines, f"- {counted(checkpoint.epoch, 'epoch')} on the labelled subjects alone."]
         )

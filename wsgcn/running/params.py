@@ -25,7 +25,7 @@ from wsgcn.model.params import Model, Runtime
 from wsgcn.pose.params import Data
 from wsgcn.pose.skeleton import SKELETONS
 from wsgcn.rendering.params import Visualize
-from wsgcn.training.params import Training, Warmup, Weak
+from wsgcn.training.params import Augmentation, Training, Warmup, Weak
 
 _LONGEST, _MOST_WRONG = 400, 20  # characters and wrong values in a message
 
@@ -43,6 +43,7 @@ class Params(Section):
     demo: Demo
     detections: Detections
     model: Model
+    augmentation: Augmentation
     training: Training
     warmup: Warmup
     weak: Weak

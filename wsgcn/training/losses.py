@@ -1,11 +1,17 @@
 """The training losses: pure functions of tensors, and the table of terms that training sums up.
 
-All are means over everything, poses in metres, pictures in normalised screen units. A new term is a line in TERMS, and
-a key `<name>_weight` in the section `weak` of params.yaml (`training` for a term of the labels alone).
+All are means over everything, poses in metres, pictures in normalised screen units. `training.loss` says whether an
+error counts by its square (mse: m^2, screen units^2) or by its length (mean_distance). With the latter every term is in
+metres: a distance in the picture is taken at the depth where the person stands, where one screen unit is depth over
+focal length metres. The bone-length loss is a length in both.
+
+A new term is a line in TERMS, and a key `<name>_weight` in the section `weak` of params.yaml (`training` for a term of
+the labels alone).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -33,6 +39,24 @@ def reprojection_loss(predicted_BJ3: Tensor, root_B3: Tensor, keypoints_BJ2: Ten
         A scalar in squared screen units, the mean over batch, joints and both axes.
     """
     return torch.nn.functional.mse_loss(project(predicted_BJ3 + root_B3[:, None], intrinsics_B9), keypoints_BJ2)
+
+
+def distance_loss(predicted_BJ3: Tensor, truth_BJ3: Tensor) -> Tensor:
+    """Mean distance of the joints of root-relative poses, in m, over batch and joints."""
+    return torch.linalg.vector_norm(predicted_BJ3 - truth_BJ3, dim=-1).mean()
+
+
+def reprojection_distance_loss(
+    predicted_BJ3: Tensor, root_B3: Tensor, keypoints_BJ2: Tensor, intrinsics_B9: Tensor
+) -> Tensor:
+    """Mean distance between the 2D input and the projection, in m at the depth of the root.
+
+    Arguments as of `reprojection_loss`. The depth is a factor through which no gradient passes: a pose is not to become
+    better by coming nearer, as one that is placed by `solve_root` could.
+    """
+    difference_BJ2 = project(predicted_BJ3 + root_B3[:, None], intrinsics_B9) - keypoints_BJ2
+    metres_B2 = root_B3[:, 2:].detach().abs() / intrinsics_B9[:, :2]  # of a screen unit
+    return torch.linalg.vector_norm(difference_BJ2 * metres_B2[:, None], dim=-1).mean()
 
 
 def bone_ends(bones_E2: Tensor, joints: int) -> Tensor:
@@ -66,9 +90,10 @@ class Term:
 
     Attributes:
         name: of its column in metrics/*.csv and of its weight.
-        unit: of its value.
+        unit: of its value with `training.loss: mse`.
         words: what it is.
         compute: its value from the batch and the prediction (B, J, 3) for all of it.
+        compute_distance: likewise in m, with `training.loss: mean_distance`; None where `compute` is in m already.
         of_unlabelled: whether it needs unlabelled poses.
     """
 
@@ -76,20 +101,27 @@ class Term:
     unit: str
     words: str
     compute: Callable[[Batch, Tensor], Tensor]
+    compute_distance: Callable[[Batch, Tensor], Tensor] | None = None
     of_unlabelled: bool = True
 
+    def function(self, loss: str) -> Callable[[Batch, Tensor], Tensor]:
+        """What computes it with this value of `training.loss`."""
+        return self.compute_distance if loss == "mean_distance" and self.compute_distance else self.compute
 
-def _supervised(batch: Batch, predicted_BJ3: Tensor) -> Tensor:
+
+def _supervised(loss: Callable[[Tensor, Tensor], Tensor], batch: Batch, predicted_BJ3: Tensor) -> Tensor:
     labelled_LJ3, _ = batch.split(predicted_BJ3)
-    return supervised_loss(labelled_LJ3, batch.truth_LJ3)
+    return loss(labelled_LJ3, batch.truth_LJ3)
 
 
-def _reprojection(batch: Batch, predicted_BJ3: Tensor) -> Tensor:
+def _reprojection(
+    loss: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor], batch: Batch, predicted_BJ3: Tensor
+) -> Tensor:
     assert batch.unlabelled is not None
     _, unlabelled_UJ3 = batch.split(predicted_BJ3)
     _, keypoints_UJ2 = batch.split(batch.keypoints_BJ2)
     root_U3 = batch.unlabelled.roots.of(unlabelled_UJ3)
-    return reprojection_loss(unlabelled_UJ3, root_U3, keypoints_UJ2, batch.unlabelled.intrinsics_U9)
+    return loss(unlabelled_UJ3, root_U3, keypoints_UJ2, batch.unlabelled.intrinsics_U9)
 
 
 def _bone(batch: Batch, predicted_BJ3: Tensor) -> Tensor:
@@ -97,8 +129,21 @@ def _bone(batch: Batch, predicted_BJ3: Tensor) -> Tensor:
 
 
 TERMS = (
-    Term(name="supervised", unit="m²", words="3D labels", compute=_supervised, of_unlabelled=False),
-    Term(name="reprojection", unit="screen units²", words="reprojection loss", compute=_reprojection),
+    Term(
+        name="supervised",
+        unit="m²",
+        words="3D labels",
+        compute=partial(_supervised, supervised_loss),
+        compute_distance=partial(_supervised, distance_loss),
+        of_unlabelled=False,
+    ),
+    Term(
+        name="reprojection",
+        unit="screen units²",
+        words="reprojection loss",
+        compute=partial(_reprojection, reprojection_loss),
+        compute_distance=partial(_reprojection, reprojection_distance_loss),
+    ),
     Term(name="bone", unit="m", words="bone-length loss", compute=_bone),
 )
 

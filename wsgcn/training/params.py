@@ -1,12 +1,53 @@
 """What the stages warmup and weak read of params.yaml."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from wsgcn.base.section import Batch, Count, Epochs, Part, Section, Seed, Share, Subject, Weight
 from wsgcn.model.params import Model, Runtime
 from wsgcn.pose.params import SkeletonName
+
+
+def _in_order(ends: list[float]) -> list[float]:
+    if ends[0] > ends[1]:
+        raise ValueError(f"a range is its lower and its upper end, found {ends}")
+    return ends
+
+
+Number = TypeVar("Number")
+Range = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_in_order)]
+Spread = Annotated[float, Field(ge=0, le=0.5)]  # a standard deviation
+
+
+class AnyCamera(Section):
+    """What `camera: any` draws from, uniformly."""
+
+    pitch_deg: Range[Annotated[float, Field(ge=-60, le=60)]]
+    roll_deg: Annotated[float, Field(ge=0, le=45)]
+    focal: Range[Annotated[float, Field(ge=0.5, le=20)]]
+    apparent: Range[Annotated[float, Field(ge=0.05, le=3)]]
+    centre: Annotated[float, Field(ge=0, le=1)]
+
+
+class Augmentation(Section):
+    """How labelled poses are drawn anew, see `wsgcn.training.augmentation`."""
+
+    mirror: bool
+    mirror_picture: bool
+    turn: bool
+    place: bool
+    size: Spread
+    bones: Spread
+    tilt_rad: Spread
+    distance: Spread
+    camera: Literal["capture", "any"]
+    any: AnyCamera
+
+    @property
+    def is_on(self) -> bool:
+        """Whether anything is drawn anew; `any` counts where it is read."""
+        return self.camera == "any" or any(self.model_dump(exclude={"camera", "any"}).values())
 
 
 class Training(Section):
@@ -18,6 +59,11 @@ class Training(Section):
     gradient_clip: Weight
     supervised_weight: Weight
     choose_epoch: Literal["last", "validation"]
+    loss: Literal["mse", "mean_distance"]
+    schedule: Literal["staircase", "cosine"]
+    warmup_steps: Annotated[int, Field(ge=0, le=10**9)]
+    final_share: Annotated[float, Field(ge=0, le=1)]
+    average: Annotated[float, Field(ge=0, lt=1)]
 
 
 class Warmup(Section):
@@ -49,14 +95,20 @@ class TrainingParams(Part):
     seed: Seed
     data: TrainingData
     model: Model
+    augmentation: Augmentation
     training: Training
     runtime: Runtime
 
 
+class WeakEpochs(Part):
+    epochs: Epochs
+
+
 class WarmupParams(TrainingParams):
-    """Of stage warmup."""
+    """Of stage warmup: it knows the length of the other stage, because the cosine of the rate spans both."""
 
     warmup: Warmup
+    weak: WeakEpochs
 
 
 class WeakParams(TrainingParams):

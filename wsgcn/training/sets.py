@@ -6,7 +6,7 @@ step to step (camera frames, normalised 2D, undistorted 2D, the roots' normal ma
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from wsgcn.base.errors import InputError
-from wsgcn.pose.camera import root_normal_inverse, undistort, world_to_camera
+from wsgcn.pose.camera import Camera, root_normal_inverse, undistort, world_to_camera
 from wsgcn.pose.params import validation_subjects
 from wsgcn.pose.sequences import (
     Take,
@@ -26,26 +26,22 @@ from wsgcn.pose.sequences import (
     split_takes,
     takes_of,
 )
-from wsgcn.pose.skeleton import SKELETONS, Skeleton
+from wsgcn.pose.skeleton import H36M17, SKELETONS, Skeleton
 from wsgcn.pose.store import Detections, Poses
+from wsgcn.training.augmentation import Drawer, PoseSet, pose_set
 from wsgcn.training.batch import Batch, Roots, SolvedRoots, TrueRoots, Unlabelled
 from wsgcn.training.losses import bone_ends
 from wsgcn.training.params import Training, TrainingParams, Weak
-
-
-class _Tensors:
-    """A frozen dataclass of tensors (and of such dataclasses) that moves between devices as one."""
-
-    def to(self, device: torch.device) -> Self:
-        return type(self)(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})  # type: ignore[arg-type]
+from wsgcn.training.tensors import Tensors
 
 
 @dataclass(frozen=True)
-class LabelledSet(_Tensors):
+class LabelledSet(Tensors):
     """N poses with their 3D labels."""
 
     keypoints_NJ2: Tensor  # normalised screen units
     pose_NJ3: Tensor  # m, camera axes, relative to the root
+    world: PoseSet | None = None  # the same poses as augmentation takes them; None where there is none
 
     def __len__(self) -> int:
         return len(self.keypoints_NJ2)
@@ -61,7 +57,7 @@ class RootSource(Protocol):
 
 
 @dataclass(frozen=True)
-class TrueRootSource(_Tensors):
+class TrueRootSource(Tensors):
     root_N3: Tensor
 
     def select(self, index_B: Tensor) -> Roots:
@@ -69,7 +65,7 @@ class TrueRootSource(_Tensors):
 
 
 @dataclass(frozen=True)
-class SolvedRootSource(_Tensors):
+class SolvedRootSource(Tensors):
     uv_NJ2: Tensor  # undistorted normalised coordinates
     normal_inverse_N33: Tensor
 
@@ -78,7 +74,7 @@ class SolvedRootSource(_Tensors):
 
 
 @dataclass(frozen=True)
-class UnlabelledSet(_Tensors):
+class UnlabelledSet(Tensors):
     """N poses of which the training sees the 2D, the cameras' intrinsics, and `roots`."""
 
     keypoints_NJ2: Tensor  # normalised screen units
@@ -104,15 +100,23 @@ class Sets:
     validation: LabelledSet | None
     bone_ends_2EJ: Tensor
     steps_per_epoch: int
+    drawer: Drawer | None = None  # draws the labelled poses anew; None leaves them as they are
 
     @property
     def device(self) -> torch.device:
         return self.bone_ends_2EJ.device
 
-    def batch(self, labelled_index_B: Tensor, unlabelled_index_B: Tensor) -> Batch:
-        """The poses with these indices; the second is not looked at where there is no unlabelled set."""
-        keypoints = self.labelled.keypoints_NJ2.index_select(0, labelled_index_B)
-        truth_BJ3 = self.labelled.pose_NJ3.index_select(0, labelled_index_B)
+    def batch(self, labelled_index_B: Tensor, unlabelled_index_B: Tensor, step: int | Tensor = 0) -> Batch:
+        """The poses with these indices; the second is not looked at where there is no unlabelled set.
+
+        With augmentation the labelled ones are drawn anew, as a function of the seed and the step.
+        """
+        if self.drawer is not None and self.labelled.world is not None:
+            drawn = self.drawer.draw(self.labelled.world, labelled_index_B, step)
+            keypoints, truth_BJ3 = drawn.keypoints_BJ2, drawn.pose_BJ3
+        else:
+            keypoints = self.labelled.keypoints_NJ2.index_select(0, labelled_index_B)
+            truth_BJ3 = self.labelled.pose_NJ3.index_select(0, labelled_index_B)
         if self.unlabelled is None:
             return Batch(keypoints, truth_BJ3, None, self.bone_ends_2EJ)
         of_unlabelled = self.unlabelled.keypoints_NJ2.index_select(0, unlabelled_index_B)
@@ -153,7 +157,8 @@ def load_sets(
         validation_takes = takes_of(detections, validation_subjects(subjects.validation))
         if isinstance(subjects.validation, float):
             labelled_takes, validation_takes = split_takes(labelled_takes, subjects.validation, params.seed)
-        labelled = load_labelled(poses, detections, labelled_takes, skeleton, stride)
+        is_augmented = params.augmentation.is_on
+        labelled = load_labelled(poses, detections, labelled_takes, skeleton, stride, with_world=is_augmented)
         if not len(labelled):
             raise InputError(f"{detections_path}: holds no frame of the labelled {', '.join(subjects.labelled)}.")
         unlabelled_takes = takes_of(detections, subjects.unlabelled)
@@ -169,24 +174,56 @@ def load_sets(
         validation=validation.to(device) if len(validation) else None,
         bone_ends_2EJ=bone_ends(torch.tensor(skeleton.bones, device=device), len(skeleton.joints)),
         steps_per_epoch=epoch_steps(len(labelled), unlabelled_poses, params.training),
+        drawer=Drawer(skeleton, params.augmentation, params.seed, device) if is_augmented else None,
     )
 
 
 def load_labelled(
-    poses: Poses, detections: Detections, takes: Iterable[Take], skeleton: Skeleton, stride: int = 1
+    poses: Poses,
+    detections: Detections,
+    takes: Iterable[Take],
+    skeleton: Skeleton,
+    stride: int = 1,
+    *,
+    with_world: bool = False,
 ) -> LabelledSet:
     """Every `stride`-th frame of the takes, seen by every camera that has detections of them.
+
+    Args:
+        with_world: also what augmentation draws from.
 
     Raises:
         InputError: a take is missing, or the detections lack one of the skeleton's joints.
     """
     keypoints, pose = [], []
+    world: list[np.ndarray] = []
+    cameras: list[Camera] = []
     for sequence, camera in sequences_of(detections, takes):
         keypoints.append(normalised_keypoints(detections, sequence, camera, skeleton)[::stride])
         positions_m = poses.positions_m(sequence.subject, sequence.take)[::stride]
         pose.append(relative_truth(positions_m, camera, skeleton))
+        world.append(positions_m[:, skeleton.indices_in(H36M17.joints, "poses.h5")])
+        cameras.append(camera)
     joints = len(skeleton.joints)
-    return LabelledSet(_stack(keypoints, joints, 2), _stack(pose, joints, 3))
+    labelled = LabelledSet(_stack(keypoints, joints, 2), _stack(pose, joints, 3))
+    if not with_world or not len(labelled):
+        return labelled
+    return replace(
+        labelled,
+        world=pose_set(
+            _stack(world, joints, 3),
+            torch.from_numpy(np.repeat(np.arange(len(world)), [len(part) for part in world])),
+            _of_cameras([camera.rotation for camera in cameras]),
+            _of_cameras([np.array(camera.translation_m) for camera in cameras]),
+            _of_cameras([camera.intrinsics_screen for camera in cameras]),
+            skeleton,
+            None if detections.source == "gt" else labelled.keypoints_NJ2,
+        ),
+    )
+
+
+def _of_cameras(values: list[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(values).astype(np.float32))
 
 
 def load_unlabelled(

@@ -70,7 +70,8 @@ def warm_up(
     network = build_network(skeleton, params.model, params.seed)
     sets = load_sets(params, None, poses_path, detections_path, device)
     weights = loss_weights(params.training)
-    trainer = Trainer.start(network, params.training, params.seed, sets, weights, params.runtime.precision)
+    epochs = params.warmup.epochs + params.weak.epochs
+    trainer = Trainer.start(network, params.training, params.seed, sets, weights, params.runtime.precision, epochs)
     weights_at_start = copied(network.state_dict())
     with Detections(detections_path) as detections:
         source, source_words = detections.source, detections.source_words
@@ -88,6 +89,7 @@ def warm_up(
         step=0,
         chosen=Chosen(epoch=0, by=params.training.choose_epoch, validation_mpjpe_mm=None),
         chosen_weights=weights_at_start,
+        average=weights_at_start if trainer.average is not None else {},
     )
     _train("warm-up", params.warmup.epochs, trainer, start, curves_path, run or Run()).save(checkpoint_path)
 
@@ -118,7 +120,8 @@ def train_weakly(
         raise InputError(f"{warmup_path}: has no optimiser's state, without which training cannot go on from it.")
     sets = load_sets(params, params.weak, poses_path, detections_path, device)
     weights = loss_weights(params.training, params.weak)
-    trainer = Trainer.resume(warmup, params.training, params.seed, sets, weights, params.runtime.precision)
+    epochs = warmup.epoch + params.weak.epochs
+    trainer = Trainer.resume(warmup, params.training, params.seed, sets, weights, params.runtime.precision, epochs)
     start = replace(warmup, params={**warmup.params, **params.model_dump()})
     _train("weak", params.weak.epochs, trainer, start, curves_path, run or Run()).save(checkpoint_path)
 
@@ -145,7 +148,7 @@ def _train(
             loss = f", loss of epoch {trainer.epoch} {means['total']:.5f}"
             row = {"epoch": trainer.epoch, "step": trainer.step, **means, "learning_rate": trainer.rate}
             if sets.validation is not None:
-                row["validation_mpjpe_mm"] = validation_mpjpe_mm(trainer.network, sets.validation)
+                row["validation_mpjpe_mm"] = validation_mpjpe_mm(trainer.result, sets.validation)
             curves.add(row)
             run.tracker.log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=trainer.epoch)
             checkpoint = _advanced(checkpoint, trainer, row.get("validation_mpjpe_mm"))
@@ -156,8 +159,9 @@ def _advanced(checkpoint: Checkpoint, trainer: Trainer, mpjpe_mm: float | None) 
     """The checkpoint after one more epoch."""
     by, best = checkpoint.chosen.by, checkpoint.chosen.validation_mpjpe_mm
     weights = copied(trainer.network.state_dict())
+    average = {} if trainer.average is None else copied(trainer.average.network.state_dict())
     if by == "last" or best is None or (mpjpe_mm is not None and mpjpe_mm < best):
-        chosen, chosen_weights = Chosen(trainer.epoch, by, mpjpe_mm), weights
+        chosen, chosen_weights = Chosen(trainer.epoch, by, mpjpe_mm), average or weights
     else:
         chosen, chosen_weights = checkpoint.chosen, checkpoint.chosen_weights
     return replace(
@@ -168,4 +172,5 @@ def _advanced(checkpoint: Checkpoint, trainer: Trainer, mpjpe_mm: float | None) 
         step=trainer.step,
         chosen=chosen,
         chosen_weights=chosen_weights,
+        average=average,
     )

@@ -40,15 +40,18 @@ class Step:
         self._gradient_clip, self._precision = settings.gradient_clip, precision
         self._sets, self._device = sets, sets.device
         self._terms = active_terms(weights, has_unlabelled=sets.unlabelled is not None)
+        self._losses = [term.function(settings.loss) for term in self._terms]
         self._weights = weights
         self._labelled_index_B = torch.zeros(settings.batch_labelled, dtype=torch.int64, device=self._device)
         self._unlabelled_index_B = torch.zeros(settings.batch_unlabelled, dtype=torch.int64, device=self._device)
+        self._number = torch.zeros((), dtype=torch.int64, device=self._device)
         self._names = (*(term.name for term in self._terms), "total")
         self._sums = torch.zeros(len(self._names), device=self._device)
         self._run: Callable[[], None] = self._compute
 
-    def __call__(self, labelled_index_B: Tensor, unlabelled_index_B: Tensor | None) -> None:
-        """Train on the poses with these indices."""
+    def __call__(self, labelled_index_B: Tensor, unlabelled_index_B: Tensor | None, number: int = 0) -> None:
+        """Train on the poses with these indices, in the step of this number, on which augmentation depends."""
+        self._number.fill_(number)
         self._labelled_index_B.copy_(labelled_index_B)
         if unlabelled_index_B is not None:
             self._unlabelled_index_B.copy_(unlabelled_index_B)
@@ -95,11 +98,11 @@ class Step:
 
     def _compute(self) -> None:
         self._drop_gradients()
-        batch = self._sets.batch(self._labelled_index_B, self._unlabelled_index_B)
+        batch = self._sets.batch(self._labelled_index_B, self._unlabelled_index_B, self._number)
         use_tf32 = self._precision == "tf32"
         with tf32_products(use_tf32):
             predicted_BJ3 = self._network(batch.keypoints_BJ2)
-        losses = [term.compute(batch, predicted_BJ3) for term in self._terms]
+        losses = [compute(batch, predicted_BJ3) for compute in self._losses]
         weighted = [self._weights[term.name] * loss for term, loss in zip(self._terms, losses, strict=True)]
         total = torch.stack(weighted).sum()
         # In two parts, because TF32 is for the network's products and not for those of the losses.

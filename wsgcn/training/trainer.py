@@ -12,7 +12,9 @@ from wsgcn.base.errors import InputError
 from wsgcn.model.checkpoint import Checkpoint
 from wsgcn.model.networks import build_network
 from wsgcn.model.params import Precision
+from wsgcn.training.averaging import Average
 from wsgcn.training.params import Training
+from wsgcn.training.schedule import learning_rate
 from wsgcn.training.sets import LabelledSet, Sets, Shuffle
 from wsgcn.training.step import Step
 
@@ -33,9 +35,11 @@ class Trainer:
     sets: Sets
     weights: Mapping[str, float]  # of the losses, by the terms' names
     precision: Precision = "float32"
+    epochs: int = 1  # of both stages together, which the cosine of the rate spans
     capture: bool = True
     epoch: int = 0
     step: int = 0
+    average: Average | None = field(default=None, init=False)
     _step: Step | None = field(default=None, init=False, repr=False)
 
     @classmethod
@@ -47,11 +51,14 @@ class Trainer:
         sets: Sets,
         weights: Mapping[str, float],
         precision: Precision = "float32",
+        epochs: int = 1,
     ) -> "Trainer":
         """Begin with the network as it is, on the device of the sets."""
         network = network.to(sets.device)
         optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
-        trainer = cls(network, optimiser, settings, seed, sets, weights, precision)
+        trainer = cls(network, optimiser, settings, seed, sets, weights, precision, epochs)
+        if settings.average:
+            trainer.average = Average(network, settings.average)
         trainer._fit_optimiser_to_device()
         return trainer
 
@@ -64,11 +71,14 @@ class Trainer:
         sets: Sets,
         weights: Mapping[str, float],
         precision: Precision = "float32",
+        epochs: int = 1,
     ) -> "Trainer":
         """Go on from a checkpoint: weights, optimiser state, step, and so the rate and the order of the poses."""
         network = build_network(checkpoint.skeleton, checkpoint.model)
         network.load_state_dict(checkpoint.weights, strict=True)
-        trainer = cls.start(network, settings, seed, sets, weights, precision)
+        trainer = cls.start(network, settings, seed, sets, weights, precision, epochs)
+        if settings.average and checkpoint.average:
+            trainer.average = Average(trainer.network, settings.average, checkpoint.average)
         trainer.optimiser.load_state_dict(dict(checkpoint.optimiser))
         trainer._fit_optimiser_to_device()
         trainer.epoch, trainer.step = checkpoint.epoch, checkpoint.step
@@ -92,8 +102,13 @@ class Trainer:
 
     @property
     def rate(self) -> float:
-        """The learning rate at the current step: a staircase."""
-        return self.settings.learning_rate * self.settings.decay_factor ** (self.step // self.settings.decay_steps)
+        """The learning rate at the current step."""
+        return learning_rate(self.settings, self.step, self.epochs * self.sets.steps_per_epoch)
+
+    @property
+    def result(self) -> nn.Module:
+        """The network that is validated and evaluated: the average where there is one."""
+        return self.network if self.average is None else self.average.network
 
     def run_epoch(self, on_step: Callable[[], None] = lambda: None) -> dict[str, float]:
         """Train for one epoch.
@@ -118,10 +133,14 @@ class Trainer:
         run_step = self._prepared_step()
         # Dropout draws from torch's generator; seeding it by epoch keeps a resumed run on the same draws.
         torch.manual_seed(seed * 1_000_003 + self.epoch)
+        rate = None
         for step in range(steps):
-            if step == 0 or self.step % settings.decay_steps == 0:
-                self._set_rate()
-            run_step(labelled_index[step], None if unlabelled_index is None else unlabelled_index[step])
+            if self.rate != rate:
+                rate = self.rate
+                self._set_rate(rate)
+            run_step(labelled_index[step], None if unlabelled_index is None else unlabelled_index[step], self.step)
+            if self.average is not None:
+                self.average.update(self.step)
             self.step += 1
             on_step()
         self.epoch += 1
@@ -141,12 +160,12 @@ class Trainer:
                 self._step.capture()
         return self._step
 
-    def _set_rate(self) -> None:
+    def _set_rate(self, rate: float) -> None:
         for group in self.optimiser.param_groups:
             if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(self.rate)
+                group["lr"].fill_(rate)
             else:
-                group["lr"] = self.rate
+                group["lr"] = rate
 
 
 @torch.no_grad()

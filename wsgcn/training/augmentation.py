@@ -1,0 +1,242 @@
+"""Labelled poses drawn anew: a pose of another size, mirrored, turned, at another place, seen by another camera.
+
+A pose is kept as the directions and lengths of its bones. At every step a batch of them is rescaled, mirrored, turned
+about the vertical, put at another pose's place on the floor and projected with full distortion, so 2D and 3D stay
+exactly consistent and the labelled set has no end. Everything is a fixed number of operations on whole batches: nothing
+is read back from the device, so CUDA can capture it in the step.
+
+The random numbers are a hash of seed, step and position (`uniform`), with no state: a resumed run draws what the
+unbroken run would have drawn, on any device and in any number of threads.
+
+Frames: world, metres, z up; camera, metres, x right, y down, z forward; picture, normalised screen units.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from wsgcn.pose.camera import project
+from wsgcn.pose.skeleton import Skeleton
+from wsgcn.training.params import AnyCamera, Augmentation
+from wsgcn.training.tensors import Tensors
+
+# Columns of a pose's random numbers; two for each normal one. Bones follow, one pair of columns a length.
+_MIRROR, _TURN, _PLACE, _PITCH, _ROLL, _FOCAL, _X, _Y, _APPARENT = range(9)
+_SIZE, _TILT_X, _TILT_Z, _DISTANCE, _PLACE_X, _PLACE_Y = range(9, 15)
+_BONES = 15
+
+
+@dataclass(frozen=True)
+class DrawnPoses:
+    """A batch of poses drawn anew, with all that it takes to project them again."""
+
+    keypoints_BJ2: Tensor  # normalised screen units
+    pose_BJ3: Tensor  # m, camera axes, relative to the root
+    root_B3: Tensor  # m, camera frame
+    intrinsics_B9: Tensor  # normalised screen units
+
+
+@dataclass(frozen=True)
+class PoseSet(Tensors):
+    """N poses as `draw` takes them, each with the camera that saw it."""
+
+    directions_NE3: Tensor  # unit vectors from parent to child, world axes
+    lengths_NE: Tensor  # m
+    lowest_N: Tensor  # m: height of the lowest joint above the floor
+    place_N2: Tensor  # m: where on the floor the root stands
+    camera_N: Tensor  # index into the cameras
+    residual_NJ2: Tensor | None  # screen units: detection minus exact projection; None with exact 2D
+    apparent_N: Tensor | None  # focal length over the root's depth, which the residual is relative to
+    rotation_K33: Tensor  # world to camera axes
+    translation_K3: Tensor  # m, the camera's place in the world
+    intrinsics_K9: Tensor  # normalised screen units
+
+    def __len__(self) -> int:
+        return len(self.directions_NE3)
+
+
+def pose_set(
+    positions_NJ3: Tensor,
+    camera_N: Tensor,
+    rotation_K33: Tensor,
+    translation_K3: Tensor,
+    intrinsics_K9: Tensor,
+    skeleton: Skeleton,
+    keypoints_NJ2: Tensor | None = None,
+) -> PoseSet:
+    """The set of world poses, each seen by one camera.
+
+    Args:
+        positions_NJ3: m, world.
+        camera_N: index into the K cameras.
+        rotation_K33: world to camera axes.
+        translation_K3: the cameras' places, m.
+        intrinsics_K9: normalised screen units.
+        keypoints_NJ2: a detector's 2D joints, normalised screen units; their distance from the exact projection goes
+            along with the pose. None: exact 2D.
+    """
+    child, parent = (list(joints) for joints in zip(*skeleton.bones, strict=True))
+    bones_NE3 = positions_NJ3[:, child] - positions_NJ3[:, parent]
+    lengths_NE = torch.linalg.vector_norm(bones_NE3, dim=-1)
+    residual_NJ2 = apparent_N = None
+    if keypoints_NJ2 is not None:
+        intrinsics_N9 = intrinsics_K9[camera_N]
+        camera_NJ3 = (positions_NJ3 - translation_K3[camera_N, None]) @ rotation_K33[camera_N].mT
+        residual_NJ2 = keypoints_NJ2 - project(camera_NJ3, intrinsics_N9)
+        apparent_N = intrinsics_N9[:, 0] / camera_NJ3[:, 0, 2]
+    return PoseSet(
+        directions_NE3=bones_NE3 / lengths_NE[..., None].clamp(min=1e-9),
+        lengths_NE=lengths_NE,
+        lowest_N=positions_NJ3[..., 2].amin(1),
+        place_N2=positions_NJ3[:, 0, :2].contiguous(),
+        camera_N=camera_N,
+        residual_NJ2=residual_NJ2,
+        apparent_N=apparent_N,
+        rotation_K33=rotation_K33,
+        translation_K3=translation_K3,
+        intrinsics_K9=intrinsics_K9,
+    )
+
+
+class Drawer:
+    """Draws batches of a set anew, each a function of the seed and the step alone."""
+
+    def __init__(self, skeleton: Skeleton, settings: Augmentation, seed: int, device: torch.device) -> None:
+        self._settings, self._seed = settings, seed
+        joints, bones = len(skeleton.joints), skeleton.bones
+        # positions = chain @ bones: every joint is the sum of the bones between the root and itself.
+        chain_JE = torch.zeros(joints, len(bones))
+        for joint in range(joints):
+            ancestor = joint
+            while skeleton.parents[ancestor] >= 0:
+                chain_JE[joint, ancestor - 1] = 1  # bones are in the order of their children 1 ... J - 1
+                ancestor = skeleton.parents[ancestor]
+        mirror = torch.tensor(skeleton.mirror)
+        # Left and right share a column of random numbers, and so a length.
+        pair = torch.minimum(mirror, torch.arange(joints))[1:]
+        _, group_E = torch.unique(pair, return_inverse=True)
+        self._chain_JE = chain_JE.to(device)
+        self._group_E = group_E.to(device)
+        self._groups = int(group_E.max()) + 1
+        self._mirror_J, self._mirror_E = mirror.to(device), (mirror[1:] - 1).to(device)
+        # A level camera that looks along the world's y: x stays, y down is -z, z forward is y.
+        self._level_33 = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]], device=device)
+        self._flip_3 = torch.tensor([-1.0, 1.0, 1.0], device=device)
+
+    def draw(self, poses: PoseSet, index_B: Tensor, step: int | Tensor) -> DrawnPoses:
+        """The poses `index_B` drawn anew for a step (on CUDA a tensor, so that a captured step reads it)."""
+        settings = self._settings
+        random_BC = uniform(self._seed, step, len(index_B), _BONES + self._groups, poses.lengths_NE.device)
+        normal_BC = normal(random_BC[:, _SIZE:])
+        directions_BE3, lengths_BE = poses.directions_NE3[index_B], poses.lengths_NE[index_B]
+        camera_B = poses.camera_N[index_B]
+
+        if settings.mirror:
+            is_mirrored_B = random_BC[:, _MIRROR] < 0.5
+            mirrored_BE3 = directions_BE3[:, self._mirror_E] * self._flip_3
+            directions_BE3 = torch.where(is_mirrored_B[:, None, None], mirrored_BE3, directions_BE3)
+            lengths_BE = torch.where(is_mirrored_B[:, None], lengths_BE[:, self._mirror_E], lengths_BE)
+        if settings.size or settings.bones:
+            bones_BG = normal_BC[:, _BONES - _SIZE :] * settings.bones
+            factors_BG = torch.exp(bones_BG + settings.size * normal_BC[:, :1])
+            lengths_BE = lengths_BE * factors_BG[:, self._group_E]
+        world_BJ3 = self._chain_JE @ (directions_BE3 * lengths_BE[..., None])
+
+        if settings.camera == "capture":
+            rotation_B33 = poses.rotation_K33[camera_B]
+            if settings.turn:
+                rotation_B33 = rotation_B33 @ _about_z(2 * math.pi * random_BC[:, _TURN])
+            pose_BJ3 = world_BJ3 @ rotation_B33.mT
+            # The lowest joint keeps its height above the floor.
+            height_B = poses.lowest_N[index_B] - world_BJ3[..., 2].amin(1)
+            place_B2 = poses.place_N2[index_B]
+            if settings.place:
+                place_B2 = poses.place_N2[(random_BC[:, _PLACE] * len(poses)).long().clamp(max=len(poses) - 1)]
+            root_world_B3 = torch.cat((place_B2, height_B[:, None]), -1)
+            from_camera_B3 = root_world_B3 - poses.translation_K3[camera_B]
+            root_B3 = (poses.rotation_K33[camera_B] @ from_camera_B3[..., None])[..., 0]
+            if settings.tilt_rad:
+                tilt_BC = settings.tilt_rad * normal_BC[:, _TILT_X - _SIZE : _TILT_Z - _SIZE + 1]
+                tilt_B33 = _about_z(tilt_BC[:, 1]) @ _about_x(tilt_BC[:, 0])
+                pose_BJ3 = pose_BJ3 @ tilt_B33.mT
+                root_B3 = (tilt_B33 @ root_B3[..., None])[..., 0]
+            if settings.distance:
+                root_B3 = root_B3 * torch.exp(settings.distance * normal_BC[:, _DISTANCE - _SIZE, None])
+            intrinsics_B9 = poses.intrinsics_K9[camera_B]
+        else:
+            rotation_B33, root_B3, intrinsics_B9 = _any_camera(settings.any, random_BC, world_BJ3, self._level_33)
+            pose_BJ3 = world_BJ3 @ rotation_B33.mT
+
+        keypoints_BJ2 = project(pose_BJ3 + root_B3[:, None], intrinsics_B9)
+        if poses.residual_NJ2 is not None and poses.apparent_N is not None:
+            residual_BJ2 = poses.residual_NJ2[index_B]
+            if settings.mirror:
+                mirrored_BJ2 = residual_BJ2[:, self._mirror_J] * self._flip_3[:2]
+                residual_BJ2 = torch.where(is_mirrored_B[:, None, None], mirrored_BJ2, residual_BJ2)
+            scale_B = intrinsics_B9[:, 0] / root_B3[:, 2] / poses.apparent_N[index_B]
+            keypoints_BJ2 = keypoints_BJ2 + residual_BJ2 * scale_B[:, None, None]
+        return DrawnPoses(keypoints_BJ2, pose_BJ3, root_B3, intrinsics_B9)
+
+
+def _any_camera(
+    ranges: AnyCamera, random_BC: Tensor, world_BJ3: Tensor, level_33: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A camera for each pose: its rotation (B, 3, 3) from world axes, where the root stands (B, 3), its intrinsics."""
+
+    def within(ends: Sequence[float], column: int) -> Tensor:
+        return ends[0] + (ends[1] - ends[0]) * random_BC[:, column]
+
+    pitch_B = torch.deg2rad(within(ranges.pitch_deg, _PITCH))
+    roll_B = torch.deg2rad(within((-ranges.roll_deg, ranges.roll_deg), _ROLL))
+    focal_B = torch.exp(within([math.log(end) for end in ranges.focal], _FOCAL))
+    apparent_B = torch.exp(within([math.log(end) for end in ranges.apparent], _APPARENT))
+    rotation_B33 = _about_z(roll_B) @ _about_x(pitch_B) @ level_33 @ _about_z(2 * math.pi * random_BC[:, _TURN])
+    extent_B = torch.linalg.vector_norm(world_BJ3.amax(1) - world_BJ3.amin(1), dim=-1)
+    # Not so near that a limb stretched towards the camera reaches it.
+    depth_B = torch.maximum(focal_B * extent_B / apparent_B, 1.25 * extent_B)
+    x_B, y_B = (within((-ranges.centre, ranges.centre), column) for column in (_X, _Y))
+    root_B3 = torch.stack((x_B / focal_B, y_B / focal_B, torch.ones_like(depth_B)), -1) * depth_B[:, None]
+    zero_B = torch.zeros_like(focal_B)
+    intrinsics_B9 = torch.stack((focal_B, focal_B, *[zero_B] * 7), -1)
+    return rotation_B33, root_B3, intrinsics_B9
+
+
+def _about_z(angle_B: Tensor) -> Tensor:
+    """Rotations (B, 3, 3) about the third axis."""
+    cos, sin = torch.cos(angle_B), torch.sin(angle_B)
+    zero, one = torch.zeros_like(cos), torch.ones_like(cos)
+    return torch.stack((cos, -sin, zero, sin, cos, zero, zero, zero, one), -1).unflatten(-1, (3, 3))
+
+
+def _about_x(angle_B: Tensor) -> Tensor:
+    """Rotations (B, 3, 3) about the first axis."""
+    cos, sin = torch.cos(angle_B), torch.sin(angle_B)
+    zero, one = torch.zeros_like(cos), torch.ones_like(cos)
+    return torch.stack((one, zero, zero, zero, cos, -sin, zero, sin, cos), -1).unflatten(-1, (3, 3))
+
+
+def uniform(seed: int, step: int | Tensor, rows: int, columns: int, device: torch.device) -> Tensor:
+    """Random numbers (rows, columns) in [0, 1), float32: a hash of seed, step, row and column.
+
+    The hash is Chris Wellons' "lowbias32" (hash-prospector), in int64 because torch lacks products of uint32.
+    """
+    counter = torch.arange(rows * columns, device=device)
+    key = _hash(_hash(seed & 0xFFFFFFFF) ^ (step & 0xFFFFFFFF))
+    hashed = _hash(_hash(counter) ^ key)
+    return ((hashed >> 8).float() * 2**-24).view(rows, columns)
+
+
+def _hash(x: Any) -> Any:
+    """lowbias32 of integers in [0, 2^32), a number or a tensor."""
+    x = (x ^ (x >> 16)) * 0x7FEB352D & 0xFFFFFFFF
+    x = (x ^ (x >> 15)) * 0x846CA68B & 0xFFFFFFFF
+    return x ^ (x >> 16)
+
+
+def normal(uniform_: Tensor) -> Tensor:
+    """Standard normal numbers from uniform ones, one for one: the inverse of the distribution, within +-5.3."""
+    return math.sqrt(2) * torch.erfinv((2 * uniform_ - 1).clamp(-1 + 2**-23, 1 - 2**-23))
