@@ -222,6 +222,14 @@ WRONG = [
     ("training.decay_factor", 0), ("training.decay_factor", 1.01), ("training.decay_steps", 0),
     ("training.gradient_clip", -1), ("training.gradient_clip", float("inf")),
     ("training.supervised_weight", -1.0), ("training.choose_epoch", "best"), ("training.choose_epoch", "test"),
+    ("training.loss", "mae"), ("training.schedule", "linear"), ("training.warmup_steps", -1),
+    ("training.warmup_steps", 1.5), ("training.final_share", 1.1), ("training.final_share", -0.1),
+    ("training.average", 1), ("training.average", -0.1), ("training.average", float("nan")),
+    ("augmentation.mirror", 1), ("augmentation.mirror_picture", "yes"), ("augmentation.turn", None),
+    ("augmentation.place", 0), ("augmentation.size", 0.6), ("augmentation.bones", -0.1),
+    ("augmentation.tilt_rad", 0.51), ("augmentation.distance", True), ("augmentation.camera", "all"),
+    ("augmentation.any.pitch_deg", [-61, 0]), ("augmentation.any.pitch_deg", 3), ("augmentation.any.roll_deg", 46),
+    ("augmentation.any.focal", [0.4, 1]), ("augmentation.any.apparent", [0]), ("augmentation.any.centre", 1.1),
     ("warmup.epochs", -1), ("warmup.epochs", 1.5), ("weak.epochs", -1), ("weak.epochs", True),
     ("weak.reprojection_weight", -1), ("weak.bone_weight", -0.1), ("weak.bone_weight", float("nan")),
     ("weak.bone_weight", False), ("weak.root", "true"),
@@ -240,6 +248,10 @@ RIGHT = [
     ("model.semgcn.dropout", 0.99),
     ("training.batch_labelled", 2), ("training.learning_rate", 1), ("training.decay_factor", 1),
     ("training.gradient_clip", 0), ("training.supervised_weight", 0),
+    ("training.loss", "mean_distance"), ("training.schedule", "cosine"), ("training.warmup_steps", 50),
+    ("training.final_share", 0), ("training.final_share", 1), ("training.average", 0), ("training.average", 0.999),
+    ("augmentation.size", 0.5), ("augmentation.bones", 0), ("augmentation.camera", "any"),
+    ("augmentation.any.pitch_deg", [-60, 60]), ("augmentation.any.focal", [2, 2]),
     ("warmup.epochs", 0), ("weak.epochs", 0), ("weak.bone_weight", 0), ("weak.reprojection_weight", 0),
     ("weak.root", "solved"), ("runtime.threads", 0), ("runtime.device", "cuda"),
     ("runtime.precision", "tf32"),
@@ -425,9 +437,13 @@ def test_the_evaluation_does_not_depend_on_how_it_was_trained() -> None:
     assert seen_by("evaluate", other) == seen_by("evaluate")
 
 
-def test_warmup_does_not_depend_on_the_weak_stage_nor_weak_on_the_warmup_but_by_its_checkpoint() -> None:
-    other = changed(weak__epochs=50, weak__bone_weight=0)
+def test_warmup_depends_on_the_length_of_the_weak_stage_alone_and_weak_on_the_warmup_but_by_its_checkpoint() -> None:
+    """Its length, because a cosine of the learning rate spans both stages."""
+    other = changed(weak__bone_weight=0, weak__reprojection_weight=0.5, weak__root="solved")
     assert seen_by("warmup", other) == seen_by("warmup")
+    assert seen_by("weak", other) != seen_by("weak")
+    other = changed(weak__epochs=50)
+    assert seen_by("warmup", other) != seen_by("warmup")
     assert seen_by("weak", other) != seen_by("weak")
     other = changed(warmup__epochs=50)
     assert seen_by("weak", other) == seen_by("weak")

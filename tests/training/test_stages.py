@@ -25,7 +25,7 @@ from wsgcn.pose.store import Detections, Poses
 from wsgcn.training import losses
 from wsgcn.training.losses import TERMS, Term, bone_ends, bone_loss, reprojection_loss, supervised_loss
 from wsgcn.training.params import WarmupParams, Weak, WeakParams
-from wsgcn.training.sets import Sets, Shuffle, epoch_steps, load_labelled, load_unlabelled
+from wsgcn.training.sets import Sets, Shuffle, epoch_steps, load_labelled, load_sets, load_unlabelled
 from wsgcn.training.stages import train_weakly, warm_up
 from wsgcn.training.step import Step
 from wsgcn.training.trainer import Trainer, validation_mpjpe_mm
@@ -385,6 +385,24 @@ def test_a_step_never_makes_the_host_wait(capture, change, root, precision, monk
     assert step.take_sums()["total"] > 0
 
 
+@pytest.mark.parametrize("camera", ["capture", "any"])
+def test_nor_does_one_whose_poses_are_drawn_anew(capture, camera, monkeypatch):
+    changes = {f"augmentation__{name}": True for name in ("mirror", "mirror_picture", "turn", "place")}
+    changes |= {f"augmentation__{name}": 0.1 for name in ("size", "bones", "tilt_rad", "distance")}
+    params = WeakParams.of(
+        tiny_params(**changes, augmentation__camera=camera, training__loss="mean_distance", training__average=0.9)
+    )
+    sets, index_B = load_sets(params, params.weak, *capture, torch.device("cpu")), torch.arange(16)
+    trainer = Trainer.start(build_network(H36M16, params.model, seed=0), params.training, 0, sets, EVERY_LOSS)
+    step = Step(trainer.network, trainer.optimiser, params.training, "float32", sets, EVERY_LOSS)
+    with plain_layers(), NoHostSync(monkeypatch):
+        for number in (0, 1):
+            step(index_B, index_B, number)
+            trainer.average.update(number)
+    monkeypatch.undo()
+    assert step.take_sums()["total"] > 0
+
+
 @pytest.mark.parametrize(
     "wait",
     [
@@ -501,6 +519,30 @@ def test_a_captured_step_equals_an_uncaptured_one_to_the_bit(capture, change, pr
     assert optimiser["param_groups"] == other_optimiser["param_groups"]
     for index, state in optimiser["state"].items():
         assert all(torch.equal(value, other_optimiser["state"][index][name]) for name, value in state.items())
+
+
+@needs_cuda
+@pytest.mark.parametrize("camera", ["capture", "any"])
+def test_a_captured_step_draws_anew_what_an_uncaptured_one_draws(capture, camera):
+    """A step's number captured as a number would draw the same poses again and again."""
+    changes = {f"augmentation__{name}": 0.1 for name in ("size", "bones", "tilt_rad", "distance")}
+    changes |= {"training__schedule": "cosine", "training__loss": "mean_distance", "training__average": 0.9}
+    params = WeakParams.of(
+        tiny_params(augmentation__turn=True, augmentation__place=True, augmentation__camera=camera, **changes)
+    )
+    device = prepare(params.runtime.model_copy(update={"device": "cuda"}))
+    sets = load_sets(params, params.weak, *capture, device)
+    results = []
+    for is_captured in (True, False):
+        network = build_network(H36M16, params.model, seed=0)
+        trainer = Trainer.start(network, params.training, 0, sets, EVERY_LOSS)
+        trainer.capture = is_captured
+        means = [trainer.run_epoch() for _ in range(2)]
+        results.append((means, trainer.network.state_dict(), trainer.result.state_dict()))
+    (means, *weights), (other_means, *other_weights) = results
+    assert means == other_means
+    for found, expected in zip(weights, other_weights, strict=True):
+        assert all(torch.equal(weight, expected[name]) for name, weight in found.items())
 
 
 @needs_cuda

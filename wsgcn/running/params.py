@@ -27,7 +27,7 @@ from wsgcn.pose.skeleton import SKELETONS
 from wsgcn.rendering.params import Visualize
 from wsgcn.training.params import Augmentation, Training, Warmup, Weak
 
-_LONGEST, _MOST_WRONG = 400, 20  # characters and wrong values in a message
+_LONGEST, _MOST_WRONG, _MOST_SHOWN = 400, 20, 8  # characters of a message, wrong values looked at, and told
 
 
 class Tracking(Section):
@@ -131,7 +131,9 @@ def parse_params(tree: object, origin: str) -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        raise InputError(f"{origin}: {brief('; '.join(_sentences(error)), _LONGEST)}.") from error
+        wrong = _sentences(error)
+        more = [f"and {len(wrong) - _MOST_SHOWN} more"] if len(wrong) > _MOST_SHOWN else []
+        raise InputError(f"{origin}: {brief('; '.join([*wrong[:_MOST_SHOWN], *more]), _LONGEST)}.") from error
 
 
 def _sentences(error: ValidationError) -> list[str]:
