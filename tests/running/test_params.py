@@ -225,7 +225,7 @@ WRONG = [
     ("training.loss", "mae"), ("training.schedule", "linear"), ("training.warmup_steps", -1),
     ("training.warmup_steps", 1.5), ("training.final_share", 1.1), ("training.final_share", -0.1),
     ("training.average", 1), ("training.average", -0.1), ("training.average", float("nan")),
-    ("augmentation.mirror", 1), ("augmentation.mirror_picture", "yes"), ("augmentation.turn", None),
+    ("augmentation.mirror", 1), ("augmentation.turn", None),
     ("augmentation.place", 0), ("augmentation.size", 0.6), ("augmentation.bones", -0.1),
     ("augmentation.tilt_rad", 0.51), ("augmentation.distance", True), ("augmentation.camera", "all"),
     ("augmentation.any.pitch_deg", [-61, 0]), ("augmentation.any.pitch_deg", 3), ("augmentation.any.roll_deg", 46),

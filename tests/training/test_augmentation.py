@@ -15,7 +15,6 @@ from wsgcn.training.params import AnyCamera, Augmentation
 RANGES = AnyCamera(pitch_deg=[-20.0, 35.0], roll_deg=3.0, focal=[1.2, 3.5], apparent=[0.35, 1.7], centre=0.6)
 OFF = Augmentation(
     mirror=False,
-    mirror_picture=False,
     turn=False,
     place=False,
     size=0.0,
@@ -26,7 +25,6 @@ OFF = Augmentation(
     any=RANGES,
 )
 ON = {"mirror": True, "turn": True, "place": True, "size": 0.06, "bones": 0.05, "tilt_rad": 0.01, "distance": 0.02}
-COLUMNS = 15 + 9  # random numbers a pose: those of `draw`, and of the lengths that left and right share
 CPU = torch.device("cpu")
 
 
@@ -171,9 +169,9 @@ def test_mirrored_poses_are_mirror_images_and_the_mirror_of_a_mirror_image_is_th
     every = torch.arange(40)
     rotation_B33 = poses.rotation_K33[poses.camera_N]
     once = drawer.draw(poses, every, 5).pose_BJ3 @ rotation_B33  # world axes
-    is_mirrored = uniform(0, 5, 40, 15 + 9, CPU)[:, 0] < 0.5
-    assert 5 < is_mirrored.sum() < 35
     original = plain.draw(poses, every, 5).pose_BJ3 @ rotation_B33
+    is_mirrored = (once - original).abs().amax((1, 2)) > 1e-4
+    assert 5 < is_mirrored.sum() < 35
     image = original[:, list(H36M16.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
     torch.testing.assert_close(once, torch.where(is_mirrored[:, None, None], image, original), rtol=0, atol=1e-5)
     again = pose_set(once, poses.camera_N, poses.rotation_K33, poses.translation_K3, poses.intrinsics_K9, H36M16)
@@ -202,7 +200,8 @@ def test_a_detectors_residual_goes_along_and_is_mirrored_with_the_pose():
     settings = drawn_with(turn=False, place=False, size=0.0, bones=0.0, tilt_rad=0.0, distance=0.0)
     drawn = Drawer(H36M16, settings, 0, CPU).draw(poses, every, 5)
     exact = project(drawn.pose_BJ3 + drawn.root_B3[:, None], drawn.intrinsics_B9)
-    is_mirrored = uniform(0, 5, 40, 15 + 9, CPU)[:, 0] < 0.5
+    is_mirrored = (drawn.pose_BJ3 - still.pose_BJ3).abs().amax((1, 2)) > 1e-4
+    assert 5 < is_mirrored.sum() < 35
     image = poses.residual_NJ2[:, list(H36M16.mirror)] * torch.tensor([-1.0, 1.0])
     expected = torch.where(is_mirrored[:, None, None], image, poses.residual_NJ2)
     scale = drawn.intrinsics_B9[:, 0] / drawn.root_B3[:, 2] / poses.apparent_N
@@ -255,3 +254,38 @@ def test_any_camera_stays_within_its_ranges():
     assert ranges.focal[0] <= focal_N.min() < 1.4
     assert 3.0 < focal_N.max() <= ranges.focal[1]
     assert torch.cat(centre).abs().max() <= ranges.centre + 1e-5
+
+
+KEYS = [("mirror", True), ("turn", True), ("place", True), ("size", 0.1), ("bones", 0.1), ("tilt_rad", 0.1)]
+
+
+@pytest.mark.parametrize(("key", "value"), [*KEYS, ("distance", 0.1), ("camera", "any")])
+def test_each_setting_alone_is_on_and_changes_the_pictures(key, value):
+    poses, *_ = make_set(H36M16)
+    settings = OFF.model_copy(update={key: value})
+    assert settings.is_on
+    assert not OFF.is_on
+    still, drawn = (Drawer(H36M16, s, 0, CPU).draw(poses, torch.arange(40), 5) for s in (OFF, settings))
+    is_changed_B = (still.keypoints_BJ2 - drawn.keypoints_BJ2).abs().amax((1, 2)) > 1e-4
+    assert is_changed_B.float().mean() > 0.3
+
+
+def test_every_setting_is_tested_alone():
+    assert {*dict(KEYS), "distance", "camera", "any"} == set(Augmentation.model_fields)
+
+
+def test_tilt_turns_the_camera_about_both_of_its_axes_and_distance_moves_the_person_along_the_ray():
+    poses, *_ = make_set(H36M16)
+    every = torch.arange(40)
+    still, tilted, moved = (
+        Drawer(H36M16, OFF.model_copy(update=change), 0, CPU).draw(poses, every, 5)
+        for change in ({}, {"tilt_rad": 0.05}, {"distance": 0.05})
+    )
+    # A rotation of the camera keeps all distances, the one to the camera among them.
+    torch.testing.assert_close(tilted.root_B3.norm(dim=-1), still.root_B3.norm(dim=-1), rtol=1e-5, atol=0)
+    torch.testing.assert_close(tilted.pose_BJ3.norm(dim=-1), still.pose_BJ3.norm(dim=-1), rtol=1e-5, atol=1e-6)
+    assert (tilted.pose_BJ3 - still.pose_BJ3).abs().amax((0, 1)).min() > 1e-3
+    assert torch.equal(moved.pose_BJ3, still.pose_BJ3)
+    factor_B3 = moved.root_B3 / still.root_B3
+    torch.testing.assert_close(factor_B3, factor_B3[:, :1].expand(-1, 3), rtol=1e-4, atol=1e-5)
+    assert 0.02 < factor_B3[:, 2].log().std() < 0.1

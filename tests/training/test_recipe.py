@@ -91,9 +91,7 @@ def test_off_keeps_no_average(run):
     assert_equal(checkpoint.chosen_weights, checkpoint.weights)
 
 
-@pytest.mark.parametrize(
-    "change", [{}, {"augmentation__camera": "any"}, {"augmentation__mirror_picture": True}], ids=str
-)
+@pytest.mark.parametrize("change", [{}, {"augmentation__camera": "any"}], ids=str)
 def test_a_run_broken_between_the_stages_is_the_unbroken_one_to_the_bit(run, change):
     """Weights, average, what is evaluated, optimiser and rate, in the middle of cosine, augmentation and average."""
     settings = ON | {"data__subjects": ALONE} | change

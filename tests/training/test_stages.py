@@ -387,7 +387,7 @@ def test_a_step_never_makes_the_host_wait(capture, change, root, precision, monk
 
 @pytest.mark.parametrize("camera", ["capture", "any"])
 def test_nor_does_one_whose_poses_are_drawn_anew(capture, camera, monkeypatch):
-    changes = {f"augmentation__{name}": True for name in ("mirror", "mirror_picture", "turn", "place")}
+    changes = {f"augmentation__{name}": True for name in ("mirror", "turn", "place")}
     changes |= {f"augmentation__{name}": 0.1 for name in ("size", "bones", "tilt_rad", "distance")}
     params = WeakParams.of(
         tiny_params(**changes, augmentation__camera=camera, training__loss="mean_distance", training__average=0.9)

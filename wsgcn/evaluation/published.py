@@ -65,7 +65,6 @@ _COMMON: Mapping[str, object] = {
     "training.warmup_steps": 0,
     "training.average": 0.0,
     "augmentation.mirror": False,
-    "augmentation.mirror_picture": False,
     "augmentation.turn": False,
     "augmentation.place": False,
     "augmentation.size": 0.0,

@@ -34,7 +34,6 @@ class Augmentation(Section):
     """How labelled poses are drawn anew, see `wsgcn.training.augmentation`."""
 
     mirror: bool
-    mirror_picture: bool
     turn: bool
     place: bool
     size: Spread
