@@ -221,3 +221,20 @@ def test_the_row_is_in_the_report_but_not_on_the_synthetic_capture(
     assert ("published" in report) == is_shown
     assert ("published: weak, bone loss, warm-up" in printed) == is_shown
     assert not is_shown or report["published"]["mpjpe_mm"] == 49.23
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"augmentation.turn": True},
+        {"augmentation.camera": "any"},
+        {"training.loss": "mean_distance"},
+        {"training.schedule": "cosine"},
+        {"training.warmup_steps": 50},
+        {"training.average": 0.995},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_recipe_is_nobodys(name: str, change: dict[str, Any]) -> None:
+    assert found(params_of({**SETTINGS[name], **change})) is None

@@ -194,3 +194,23 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(checkpoint, tmp_path):
     assert "weak.pt: could not be written" in result.stdout
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["weak.pt"]
+
+
+def test_an_average_is_kept_to_the_bit_and_one_of_another_network_is_refused(checkpoint, tmp_path):
+    path = tmp_path / "weak.pt"
+    average = {
+        name: weight * 0.5 if weight.is_floating_point() else weight for name, weight in checkpoint.weights.items()
+    }
+    replace(checkpoint, average=average).save(path)
+    loaded = load_checkpoint(path).average
+    assert loaded.keys() == average.keys()
+    assert all(torch.equal(loaded[name], weight) for name, weight in average.items())
+    resaved(path, lambda tree: tree["average"].update(stray=torch.zeros(1)))
+    with pytest.raises(InputError, match="unknown weights stray"):
+        load_checkpoint(path)
+
+
+def test_a_checkpoint_from_before_averaging_is_read_as_one_without(checkpoint, tmp_path):
+    checkpoint.save(tmp_path / "weak.pt")
+    resaved(tmp_path / "weak.pt", lambda tree: tree.pop("average"))
+    assert load_checkpoint(tmp_path / "weak.pt").average == {}

@@ -96,3 +96,20 @@ def test_a_file_that_is_no_checkpoint_is_one_sentence(tmp_path):
     (tmp_path / "notes.pt").write_text("not a checkpoint")
     with pytest.raises(InputError, match=r"notes\.pt: "):
         describe(tmp_path / "notes.pt")
+
+
+def test_the_recipe_is_named(described, tmp_path):
+    assert values(described[2])["recipe"] == "loss mse; schedule staircase; weights not averaged; no augmentation"
+    on = {
+        "training__loss": "mean_distance",
+        "training__schedule": "cosine",
+        "training__average": 0.995,
+        "augmentation__turn": True,
+        "augmentation__size": 0.06,
+    }
+    write_tiny_checkpoint(tmp_path / "weak.pt", **on)
+    words = "loss mean_distance; schedule cosine; weights averaged, 0.995 a step; augmentation: turn, size 0.06"
+    assert values(describe(tmp_path / "weak.pt"))["recipe"] == words
+    write_tiny_checkpoint(tmp_path / "weak.pt", augmentation__camera="any")
+    recipe = values(describe(tmp_path / "weak.pt"))["recipe"]
+    assert "augmentation: camera any, any.pitch_deg -20.0, 35.0, any.roll_deg 3" in recipe

@@ -128,3 +128,24 @@ def test_the_checkpoint_of_the_warm_up_has_a_card_too(run, tmp_path):
 def test_the_same_run_gives_the_same_card(run):
     path, report = run
     assert model_card(path, report, params_of()) == model_card(path, report, params_of())
+
+
+def test_augmentation_and_average_have_a_line_where_they_are_on(run, tmp_path):
+    path, report = run
+    assert "Recipe" not in model_card(path, report, params_of())
+    write_tiny_checkpoint(tmp_path / "weak.pt", training__average=0.995, augmentation__mirror=True)
+    training = section(model_card(tmp_path / "weak.pt", report, params_of()), "Training")
+    (line,) = [line for line in training.splitlines() if line.startswith("- Recipe: ")]
+    assert line.endswith("weights averaged, 0.995 a step; augmentation: mirror.")
+
+
+def test_the_warm_ups_checkpoint_has_a_card_of_labels_alone(run, tmp_path):
+    checkpoint = write_tiny_checkpoint(tmp_path / "warmup.pt")
+    params = WarmupParams.of(tiny_params()).model_dump()
+    replace(checkpoint, params=params, epoch=1).save(tmp_path / "warmup.pt")
+    assert "1 epoch on the labelled subjects alone." in model_card(tmp_path / "warmup.pt", run[1], params_of())
+
+
+def test_the_evaluation_names_the_recipe(run):
+    none = {"loss": "mse", "schedule": "staircase", "warmup_steps": 0, "average": 0.0, "augmentation": {}}
+    assert run[1]["recipe"] == none
