@@ -22,7 +22,7 @@ from wsgcn.captures.layouts import LAYOUTS
 from wsgcn.captures.params import RawData
 from wsgcn.captures.preprocessing import CaptureReport, preprocess
 from wsgcn.detections.importing import import_detections
-from wsgcn.detections.params import Detections as DetectionsSection
+from wsgcn.detections.params import DetectionsSection
 from wsgcn.pose.camera import project
 from wsgcn.pose.sequences import camera_poses, sequences_of, takes_of
 from wsgcn.pose.skeleton import H36M17, H36M32_INDEX

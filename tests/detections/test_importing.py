@@ -20,7 +20,7 @@ from wsgcn.captures.human36m.names import ACTIONS, action_of
 from wsgcn.captures.params import RawData
 from wsgcn.captures.preprocessing import preprocess
 from wsgcn.detections.importing import import_detections
-from wsgcn.detections.params import Detections
+from wsgcn.detections.params import DetectionsSection
 from wsgcn.detections.sources import SOURCES
 from wsgcn.pose.params import Subjects
 from wsgcn.pose.skeleton import H36M16, H36M17
@@ -68,7 +68,7 @@ def _import(folder: Path, source: str, path: Path) -> tuple[Any, Path]:
     poses = _write_poses(folder)
     out = folder / "out"
     out.mkdir(exist_ok=True)
-    params = Detections.model_validate({"source": source, "path": str(path)})
+    params = DetectionsSection.model_validate({"source": source, "path": str(path)})
     return import_detections(params, poses, out / "detections.h5", out / "detections.json"), out
 
 
@@ -149,7 +149,7 @@ def test_frames_that_poses_h5_dropped_are_dropped_from_the_detections_too(tmp_pa
         writer.add_cameras(cameras)
         writer.add("S1", "Eating", np.zeros((6, 17, 3)), "Eating", 50.0, dropped_frames=[0, 4])
     source = _write_npz(tmp_path / "a.npz", {"S1": {"Eating": [raw_px] * 4}})
-    params = Detections.model_validate({"source": "cpn", "path": str(source)})
+    params = DetectionsSection.model_validate({"source": "cpn", "path": str(source)})
     import_detections(params, tmp_path / "poses.h5", tmp_path / "detections.h5", tmp_path / "detections.json")
     with DetectionsFile(tmp_path / "detections.h5") as detections:
         kept_px = detections.sequence("S1", "Eating", SERIALS[0]).keypoints_px
@@ -226,7 +226,9 @@ def test_a_camera_that_poses_h5_does_not_have_is_refused(tmp_path: Path) -> None
     with h5py.File(poses, "a") as file:
         del file[f"cameras/S1/{SERIALS[3]}"]
     with pytest.raises(InputError, match=rf"camera {SERIALS[3]}: poses.h5 has no such camera, only {SERIALS[0]}"):
-        import_detections(Detections(source="cpn", path=str(path)), poses, tmp_path / "d.h5", tmp_path / "d.json")
+        import_detections(
+            DetectionsSection(source="cpn", path=str(path)), poses, tmp_path / "d.h5", tmp_path / "d.json"
+        )
     assert not (tmp_path / "d.h5").exists()
 
 
@@ -325,7 +327,7 @@ def shared_poses(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _import_shared(poses: Path, source: str) -> tuple[Any, Path]:
     out = poses.with_name(f"{source}.h5")
     report = import_detections(
-        Detections.model_validate({"source": source, "path": str(SHARED)}), poses, out, out.with_suffix(".json")
+        DetectionsSection.model_validate({"source": source, "path": str(SHARED)}), poses, out, out.with_suffix(".json")
     )
     return report, out
 

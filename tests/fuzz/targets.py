@@ -33,7 +33,7 @@ from tests.tiny import write_tiny_capture
 from tests.tiny_checkpoint import write_tiny_checkpoint
 from wsgcn.captures.preprocessing import preprocess
 from wsgcn.detections.importing import import_detections
-from wsgcn.detections.params import Detections as DetectionsParams
+from wsgcn.detections.params import DetectionsSection as DetectionsParams
 from wsgcn.lifting.batch_lifting import lift_file
 from wsgcn.lifting.intrinsics import intrinsics_px
 from wsgcn.lifting.keypoints.formats import open_keypoints

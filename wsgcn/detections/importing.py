@@ -14,7 +14,7 @@ from wsgcn.base.files import write_atomically
 from wsgcn.base.run import Bars, no_bars, track
 from wsgcn.captures.checks import bad_frames, describe_frames
 from wsgcn.detections.base import DetectionReader
-from wsgcn.detections.params import Detections
+from wsgcn.detections.params import DetectionsSection
 from wsgcn.detections.projections import Projections
 from wsgcn.detections.sources import SOURCES
 from wsgcn.pose.store import Cameras, Poses, Sequence2D, create_detections, in_natural_order
@@ -96,7 +96,7 @@ class ImportReport:
 
 
 def import_detections(
-    params: Detections,
+    params: DetectionsSection,
     poses_path: Path | str,
     detections_path: Path | str,
     report_path: Path | str,

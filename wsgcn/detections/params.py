@@ -14,7 +14,7 @@ def _known(source: str) -> str:
     return source
 
 
-class Detections(Section):
+class DetectionsSection(Section):
     source: Annotated[str, AfterValidator(_known)]
     path: Text
 
@@ -22,4 +22,4 @@ class Detections(Section):
 class DetectionsParams(Part):
     """Of stage detections."""
 
-    detections: Detections
+    detections: DetectionsSection

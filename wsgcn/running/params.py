@@ -18,7 +18,7 @@ from wsgcn.base.files import is_there
 from wsgcn.base.foreign import brief, enumerated, reading, shown
 from wsgcn.base.section import Section, Seed, Text, flat
 from wsgcn.captures.params import Demo
-from wsgcn.detections.params import Detections
+from wsgcn.detections.params import DetectionsSection
 from wsgcn.detections.sources import SOURCES
 from wsgcn.evaluation.params import Evaluate
 from wsgcn.model.params import Model, Runtime
@@ -41,7 +41,7 @@ class Params(Section):
     seed: Seed
     data: Data
     demo: Demo
-    detections: Detections
+    detections: DetectionsSection
     model: Model
     augmentation: Augmentation
     training: Training
