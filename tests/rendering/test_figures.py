@@ -61,7 +61,7 @@ def test_every_axis_has_a_label_with_its_unit(drawn, tmp_path):
     labels = [label for figure in drawn for axes in figure.axes for label in (axes.get_xlabel(), axes.get_ylabel())]
     assert [label for label in labels if label] == [
         "epoch",
-        "mean over the epoch, each in its own unit (log scale)",
+        "mean over the epoch (log scale)",
         "mean over the action's frames (mm)",
         "MPJPE of a frame (mm)",
         "frames",
