@@ -68,7 +68,9 @@ def plot_losses(path: Path | str, warmup: Columns, weak: Columns, data: str) -> 
     epochs, validation_mm = curves["epoch"], curves["validation_mpjpe_mm"]
     validated = bool(np.isfinite(validation_mm).any())
     marker = "o" if len(epochs) <= _FEW_EPOCHS else ""
-    with _figure(path, "Training losses", f"Each loss in its own unit. Data: {data}", (8.0, 6.2 if validated else 4.2)) as figure:
+    with _figure(
+        path, "Training losses", f"Each loss in its own unit. Data: {data}", (8.0, 6.2 if validated else 4.2)
+    ) as figure:
         axes = figure.subplots(1 + validated, sharex=True, squeeze=False, height_ratios=[3, 2][: 1 + validated])[:, 0]
         for name, colour in zip(losses, itertools.cycle(palette.SERIES), strict=False):
             if (curves[name] > 0).any():
