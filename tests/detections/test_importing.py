@@ -316,7 +316,7 @@ def shared_poses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the shared motion is not at {SHARED.relative_to(ROOT.parent)}")
     folder = tmp_path_factory.mktemp("shared")
-    subjects = Subjects(labelled=["S1"], unlabelled=[], validation=[], test=["S9", "S11"])
+    subjects = Subjects(labelled=["S1"], labelled_takes=1.0, unlabelled=[], validation=[], test=["S9", "S11"])
     data = RawData(
         raw=str(SHARED), layout="martinez_zip", unit="auto", up="auto", drop_bad_frames=False, subjects=subjects
     )

@@ -106,7 +106,15 @@ def test_the_published_row_stands_beside_a_run_of_its_setting(run):
         ({"data__stride": 5}, "one frame in 5 of every camera"),
         ({}, "every frame of every camera"),
         (
-            {"data__subjects": {"labelled": ["S1"], "unlabelled": [], "validation": 0.1, "test": ["S9"]}},
+            {
+                "data__subjects": {
+                    "labelled": ["S1"],
+                    "labelled_takes": 1.0,
+                    "unlabelled": [],
+                    "validation": 0.1,
+                    "test": ["S9"],
+                }
+            },
             "for validation: 10% of the labelled takes",
         ),
         ({}, "Subjects with 3D labels: S1; without: S5; for validation: none."),

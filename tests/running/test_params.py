@@ -155,9 +155,9 @@ def test_a_file_without_keys_is_one_sentence_naming_it(content: str, tmp_path: P
 )
 def test_scientific_notation_is_a_number(written: str, value: float, tmp_path: Path) -> None:
     text = DEFAULT.read_text(encoding="utf-8")
-    assert "learning_rate: 0.001 " in text
+    assert "learning_rate: 0.03 " in text
     path = tmp_path / "params.yaml"
-    path.write_text(text.replace("learning_rate: 0.001 ", f"learning_rate: {written} "), encoding="utf-8")
+    path.write_text(text.replace("learning_rate: 0.03 ", f"learning_rate: {written} "), encoding="utf-8")
     assert read_params(path).training.learning_rate == pytest.approx(value, rel=1e-15)
 
 
@@ -286,7 +286,7 @@ def test_values_at_the_edge_of_their_range_are_accepted(key: str, value: object)
     ],
 )
 def test_overlapping_subjects_are_named(first: str, second: str) -> None:
-    lists = {"labelled": ["S1"], "unlabelled": ["S5"], "validation": ["S6"], "test": ["S9"]}
+    lists = {"labelled": ["S1"], "labelled_takes": 1.0, "unlabelled": ["S5"], "validation": ["S6"], "test": ["S9"]}
     lists[first] = [*lists[first], "S7"]
     lists[second] = ["S7", *lists[second]]
     sentence = message(changed(data__subjects=lists))
