@@ -86,7 +86,7 @@ UNREAD_OF_PSEUDO_LABELS = tuple(f"weak.pseudo_labels.{key}" for key in ("poses",
 
 
 def relevant_keys(name: str) -> list[str]:
-    """Every setting of a row's run that its figure depends on: not the seed, the machine, other networks, the unread."""
+    """Every setting that a row depends on: all but the seed, the machine, other networks, and what is not read."""
     params = params_of(SETTINGS[name])
     irrelevant: tuple[str, ...] = ("seed", "runtime.", *(f"model.{other}." for other in NETWORKS if other != "semgcn"))
     irrelevant += ("augmentation.any.", "training.final_share", *UNREAD_OF_PSEUDO_LABELS, "weak.views")
