@@ -67,7 +67,9 @@ class Checkpoint:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """How it was trained, of what its parameters say: loss, schedule, average, and the augmentation that is on."""
+        """How it was trained, of what its parameters say: loss, schedule, average, the augmentation that is on, and
+        what the unlabelled gave (empty where there were none).
+        """
         settings = flat(self.params)
         is_any = settings.get("augmentation.camera") == "any"
         drawn = {
@@ -82,6 +84,20 @@ class Checkpoint:
                 for name, value in drawn.items()
                 if isinstance(value, (bool, int, float, str, list)) and value and value != "capture"
             },
+            "weak": self._weak(settings),
+        }
+
+    @staticmethod
+    def _weak(settings: Mapping[str, Any]) -> dict[str, Any]:
+        if not settings.get("weak.epochs") or not settings.get("data.subjects.unlabelled"):
+            return {}
+        names = ["reprojection_weight", "bone_weight", "pseudo_labels.share"]
+        used = {name: settings[f"weak.{name}"] for name in names if settings.get(f"weak.{name}")}
+        decided_by = {"views": "pseudo_labels.share" in used, "root": bool(used)}
+        return used | {
+            name: settings[f"weak.{name}"]
+            for name, is_read in decided_by.items()
+            if is_read and f"weak.{name}" in settings
         }
 
     def network(self) -> nn.Module:

@@ -52,7 +52,7 @@ def describe_epoch(checkpoint: Checkpoint) -> str:
 
 
 def describe_recipe(checkpoint: Checkpoint) -> str:
-    """Loss, schedule of the rate, averaging and augmentation, in words."""
+    """Loss, schedule of the rate, averaging, augmentation and weak supervision, in words."""
     recipe = checkpoint.recipe
     words = [f"{name} {_shown(recipe[name])}" for name in ("loss", "schedule") if name in recipe]
     words.append(
@@ -60,6 +60,8 @@ def describe_recipe(checkpoint: Checkpoint) -> str:
     )
     drawn = [name if value is True else f"{name} {_shown(value)}" for name, value in recipe["augmentation"].items()]
     words.append(f"augmentation: {', '.join(drawn)}" if drawn else "no augmentation")
+    weak = [f"{name} {_shown(value)}" for name, value in recipe["weak"].items()]
+    words.append(f"unlabelled: {', '.join(weak)}" if weak else "nothing of the unlabelled")
     return "; ".join(words)
 
 
