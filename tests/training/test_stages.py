@@ -131,6 +131,7 @@ def test_an_epoch_is_one_pass_over_the_larger_set_in_both_stages(run):
     steps = 2 * 2 * 20 * 4 // 16  # subjects x takes x frames x cameras / batch
     assert [int(row["step"]) for row in rows(out / "warmup.csv") + rows(out / "weak.csv")] == [steps, 2 * steps]
     assert epoch_steps(1000, 10, tiny_params().training) == 63
+    assert epoch_steps(1000, 10, tiny_params(training__epoch_steps=7).training) == 7
 
 
 def test_the_rate_is_a_staircase(capture):
