@@ -304,3 +304,18 @@ def test_uv_of_the_teacher_are_the_undistorted_2d(capture):
     intrinsics = source.unlabelled.intrinsics_K9[source.unlabelled.camera_N[index]].double()
     expected = undistort(source.unlabelled.keypoints_NJ2[index].double(), intrinsics)
     assert torch.equal(sets.teacher._uv(index), expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("settings", [OURS, SYNCHRONISED], ids=["independent", "synchronised"])
+def test_on_cuda_the_captured_step_sees_the_labels_of_each_epoch(capture, settings):
+    params = WeakParams.of(tiny_params(**settings))
+    weights = []
+    for is_captured in (True, False):
+        sets = load_sets(params, params.weak, *capture, torch.device("cuda"))
+        trainer = Trainer.start(network_of(params), params.training, 0, sets, {"supervised": 1.0}, epochs=2)
+        trainer.capture = is_captured
+        trainer.run_epoch()
+        trainer.run_epoch()
+        weights.append(trainer.network.state_dict())
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
