@@ -70,3 +70,17 @@ def test_a_pickled_npy_is_not_loaded(tmp_path):
     np.save(tmp_path / "mine.npy", np.array([{"a": 1}]), allow_pickle=True)
     with pytest.raises(InputError, match=r"mine\.npy: is not a readable npy file of numbers"):
         open_keypoints(tmp_path / "mine.npy", joints="coco")
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_a_row_may_hold_a_frame(tmp_path, channels):
+    points = triples(4)
+    np.save(tmp_path / "a.npy", points[..., :channels].reshape(4, -1))
+    track = open_keypoints(tmp_path / "a.npy", joints="coco").track("1")
+    np.testing.assert_allclose(track.keypoints, points[..., :2], atol=1e-3)
+
+
+def test_several_cameras_or_people_are_one_sentence_that_says_how_to_pick_one(tmp_path):
+    np.save(tmp_path / "a.npy", np.stack([triples(4), triples(4)]))
+    with pytest.raises(InputError, match=r"a\.npy: has the shape \(2, 4, 17, 3\), .*np\.load\('a\.npy'\)\[0\]\."):
+        open_keypoints(tmp_path / "a.npy", joints="coco")

@@ -1,6 +1,7 @@
 """Plain arrays: npy, or npz with `keypoints` and, if you like, `scores` (T, K) and `joints`.
 
-Keypoints are (T, K, 2) pixels, or (T, K, 3) with a score; a single frame may leave T out. The joint order must be
+Keypoints are (T, K, 2) pixels, or (T, K, 3) with a score; a single frame may leave T out, and a row may hold a frame as
+it is, (T, 2 K) or (T, 3 K). The joint order must be
 named, by the caller or by `joints` in the npz, which is an order's name or the list of its joints. Frames are counted
 from 0. NaN or a score of 0 marks a missing joint.
 """
@@ -29,8 +30,14 @@ def read_npz(path: Path, content: Mapping[str, object], order: JointOrder | None
 
 def read_array(path: Path, array: np.ndarray, order: JointOrder | None, scores: np.ndarray | None = None) -> Tracks:
     """Raises InputError: it has another shape or no numbers, or the joint order is not named."""
-    keypoints = array[None] if array.ndim == 2 else array
+    keypoints = _by_joint(array, order)
     expected = "expected (frames, joints, 2 or 3) numbers"
+    if keypoints.dtype.kind in "fiu" and keypoints.ndim == 4 and keypoints.shape[3] in (2, 3):
+        first = f"np.load({path.name!r})[0]" if path.suffix == ".npy" else "its first, array[0]"
+        raise InputError(
+            f"{path}: has the shape {array.shape}, {expected}; if the first axis is cameras or people, save one of "
+            f"them alone, such as {first}."
+        )
     if keypoints.dtype.kind not in "fiu" or keypoints.ndim != 3 or keypoints.shape[2] not in (2, 3):
         raise InputError(f"{path}: has the shape {array.shape} of {array.dtype}, {expected}.")
     if not keypoints.size:
@@ -44,6 +51,14 @@ def read_array(path: Path, array: np.ndarray, order: JointOrder | None, scores: 
         triples = np.concatenate([keypoints[..., :2], scores.reshape(*keypoints.shape[:2], 1)], axis=-1)
         points, scores = split_triples(triples)
     return Tracks(path, FORMAT, order, (Track("1", np.arange(len(points)), points, scores),))
+
+
+def _by_joint(array: np.ndarray, order: JointOrder | None) -> np.ndarray:
+    """A single frame (joints, channels) with its axis of frames; (frames, joints x channels) with one of joints."""
+    if array.ndim != 2:
+        return array
+    channels = array.shape[1] / len(order.joints) if order else 0
+    return array.reshape(len(array), -1, int(channels)) if channels in (2, 3) else array[None]
 
 
 def _own_order(path: Path, joints: object) -> JointOrder | None:
