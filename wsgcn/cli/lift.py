@@ -83,8 +83,9 @@ def add_parser(subparsers: "Subparsers") -> None:
     what.add_argument(
         "--intrinsics",
         metavar="K",
-        help="of the camera: a file with the 3x3 matrix, a focal length (1145px), or a horizontal field of view "
-        "(65deg); gives the root's place",
+        help="of the camera: a file with the 3x3 matrix or a calibration (OpenCV's yml, toml, npz, JSON; FILE:NAME is "
+        "one of several cameras), a focal length (1145px), or a horizontal field of view (65deg); gives the root's "
+        "place",
     )
     holes = parser.add_argument_group("holes and noise")
     holes.add_argument(
