@@ -12,8 +12,8 @@ from wsgcn.base.errors import InputError
 from wsgcn.base.hdf5 import ForeignHdf5
 from wsgcn.captures.human36m.cameras import SERIALS
 from wsgcn.captures.human36m.quirks import canonical_take
-from wsgcn.captures.human36m.take_files import ReadMembers, TakeFiles
-from wsgcn.containers.archives import iter_tar, iter_zip
+from wsgcn.captures.human36m.take_files import TakeFiles
+from wsgcn.containers.archives import ReadMembers, iter_tar, iter_zip
 from wsgcn.detections.base import DetectionReader, Wanted, converted
 from wsgcn.detections.joint_orders import STACKED_HOURGLASS
 from wsgcn.detections.locate import locate
