@@ -167,7 +167,7 @@ def videopose3d_2d(_: Path) -> Iterator[Seed]:
 
 
 def read_detections(source: str, path: Path, out: Path) -> object:
-    params = DetectionsParams(source=source, path=str(path))
+    params = DetectionsParams(source=source, joints="auto", path=str(path))
     return import_detections(params, _poses_path(), out / "detections.h5", out / "report.json").text()
 
 
@@ -193,7 +193,7 @@ def read_poses(path: Path, out: Path) -> object:
     with Poses(path) as opened:
         takes = [(subject, take) for subject in opened.subjects for take in opened.takes(subject)]
         read = [(opened.fps(*key), opened.dropped_frames(*key), opened.positions_m(*key)) for key in takes]
-    params = DetectionsParams(source="gt", path="-")
+    params = DetectionsParams(source="gt", joints="auto", path="-")
     return read, import_detections(params, path, out / "detections.h5", out / "report.json")
 
 

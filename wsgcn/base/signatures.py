@@ -43,6 +43,25 @@ _KINDS = tuple(
 )
 
 
+# What a file of a kind begins with, where that is not its own name.
+_SAME = {
+    "npz file": ("a zip archive",),
+    "checkpoint file": ("a zip archive",),
+    "tar archive": ("a gzip archive",),
+    "HDF5 file": ("a MATLAB 7.3 file",),
+    "MATLAB file": ("a MATLAB 7.3 file", "an HDF5 file"),
+    "CDF file": ("a netCDF file",),
+}
+
+
+def other_kind(path: Path | str, expected: str) -> str | None:
+    """What a file is that should be of another kind ('npz file'); None if it is, or its first bytes say nothing."""
+    found = kind_of_file(path)
+    if found is None or found in _SAME.get(expected, ()):
+        return None
+    return None if expected.startswith(found.split(" ", 1)[1]) else found
+
+
 def kind_of(start: bytes) -> str | None:
     """What a file is that begins with these bytes, None if they say nothing: text, or numbers without a header."""
     return next((name for name, pattern in _KINDS if pattern.match(start)), None)
