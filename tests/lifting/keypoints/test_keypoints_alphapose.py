@@ -120,3 +120,12 @@ def test_18_joints_that_were_cut_from_body_25_are_told_by_the_hip_in_the_middle(
     assert (order.name, order.joints) == ("body_25_first_18", BODY_25.joints[:18])
     assert order.human36m_joints == BODY_25.human36m_joints
     assert open_json(tree, joints="coco_18").order.name == "coco_18"
+
+
+def test_what_stands_beside_the_pictures_is_no_frame(open_json):
+    points = triples(2, "coco_18")
+    tree = {f"{t}.jpg": {"bodies": [{"joints": frame.ravel().tolist()}]} for t, frame in enumerate(points, 5)}
+    assert open_json({"version": 0.1, "info": {"by": "me"}, **tree}).track("1").frames.tolist() == [5, 6]
+    people = [{"keypoints": frame.ravel().tolist(), "idx": 1} for frame in points]
+    with pytest.raises(InputError, match="has people under 'clip', expected the names of pictures"):
+        open_json({"clip": people})

@@ -103,3 +103,8 @@ def test_a_folder_with_a_file_a_frame_is_read_too(tmp_path):
     track = open_keypoints(folder, joints="coco").track("1")
     assert track.frames.tolist() == [5, 6, 7]
     np.testing.assert_allclose(track.keypoints, POINTS[..., :2], atol=1e-3)
+
+
+def test_a_frame_with_more_people_than_can_be_is_one_sentence(open_json):
+    with pytest.raises(InputError, match=r"mine\.json: has a frame with more than 10000 people or joints in a list"):
+        open_json({"0": [None] * 10_001})

@@ -27,7 +27,7 @@ from wsgcn.detections.joint_orders import (
 )
 from wsgcn.lifting.keypoints import openpose
 from wsgcn.lifting.keypoints.base import joint_order
-from wsgcn.lifting.keypoints.frames import Frames
+from wsgcn.lifting.keypoints.frames import Frames, is_frame_name
 from wsgcn.lifting.keypoints.instances import InstanceFile, Instances, Timeline, mean_score
 from wsgcn.lifting.keypoints.json_file import sections
 from wsgcn.lifting.keypoints.points import id_of, whole
@@ -75,8 +75,12 @@ def read(path: Path, order: JointOrder | None) -> InstanceFile:
 
     for key, section in sections(path):
         if key is not None:
-            add(key, None, None)
+            is_picture = is_frame_name(key) or Path(key).suffix != ""
+            if is_picture:
+                add(key, None, None)
             for person in _of_picture(path, key, section):
+                if not is_picture:
+                    raise InputError(f"{path}: has people under {brief(key, 40)!r}, expected the names of pictures.")
                 add(key, person, id_of(person))
             continue
         for entry in section:

@@ -22,7 +22,7 @@ def read(path: Path, order: JointOrder) -> InstanceFile:
     """A file. Raises InputError: nobody of so many joints is in it."""
     instances, frames = Instances(path), Frames(path)
     for key, section in sections(path):
-        for frame, entry in frames_in(key, section):
+        for frame, entry in frames_in(path, key, section):
             _add(instances, frames.place(frame), entry, order)
     if not len(instances) and size_of_file(path) <= LONGEST_ENTRY:  # one frame alone
         _add(instances, frames.place(0), load_json(path), order)

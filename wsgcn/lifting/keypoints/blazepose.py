@@ -23,7 +23,7 @@ from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief
 from wsgcn.detections.joint_orders import BLAZEPOSE_33, JointOrder
 from wsgcn.lifting.keypoints.base import Track, Tracks, joint_name, joint_order, looks_normalised, split_triples
-from wsgcn.lifting.keypoints.frames import Frames, frames_in, is_frame_name
+from wsgcn.lifting.keypoints.frames import Frames, frames_in, is_frame_name, one_frame
 from wsgcn.lifting.keypoints.instances import InstanceFile, Instances, mean_score
 from wsgcn.lifting.keypoints.json_file import sections
 from wsgcn.lifting.keypoints.points import id_of, triples_of
@@ -73,7 +73,7 @@ def read(path: Path, order: JointOrder | None) -> InstanceFile:
             continue
         # under other keys may stand what is said of the clip: its size, its rate
         must_match = key is None or key in (*_KEYS, *_FRAMES) or is_frame_name(key)
-        for frame, entry in frames_in(key, _one_frame_as_list(section)):
+        for frame, entry in frames_in(path, key, _one_frame_as_list(path, section)):
             people = _people(entry)
             if must_match or people:
                 _add(instances, frames.place(frame), frame, entry, people)
@@ -91,13 +91,13 @@ def read_array(path: Path, array: np.ndarray, order: JointOrder | None) -> Track
     return Tracks(path, FORMAT, order, (track,))
 
 
-def _one_frame_as_list(section: Any) -> Any:
+def _one_frame_as_list(path: Path, section: Any) -> Any:
     """A list of landmarks at the top is the only frame."""
     if not isinstance(section, Iterator):
         return section
     start = list(islice(section, 1))
     if start and isinstance(start[0], dict) and "x" in start[0]:
-        return [[*start, *section]]
+        return [one_frame(path, chain(start, section))]
     return chain(start, section)
 
 

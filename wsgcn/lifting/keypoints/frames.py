@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wsgcn.base.errors import InputError
 from wsgcn.lifting.keypoints.base import frame_numbers, plain_text
 from wsgcn.lifting.keypoints.instances import Timeline
 from wsgcn.lifting.keypoints.points import frame_of
 
+_LARGEST = 10_000  # people of a frame, or its joints
 _NAME = re.compile(r"(.*[\W_])?(frame|image|img)?\d+(\.\w+)?", re.IGNORECASE | re.ASCII)
 
 
@@ -19,19 +22,30 @@ def is_frame_name(key: str | None) -> bool:
     return key is not None and _NAME.fullmatch(key) is not None
 
 
-def frames_in(key: str | None, section: Any) -> Iterator[tuple[int | str, Any]]:
+def one_frame(origin: Path, entries: Iterator[Any]) -> list[Any]:
+    """All entries of a list, which are the people or the joints of one frame. Raises InputError: there are too many."""
+    frame = list(islice(entries, _LARGEST + 1))
+    if len(frame) > _LARGEST:
+        raise InputError(f"{origin}: has a frame with more than {_LARGEST} people or joints in a list.")
+    return frame
+
+
+def frames_in(origin: Path, key: str | None, section: Any) -> Iterator[tuple[int | str, Any]]:
     """The frames in a part of a file, each by its number or its name.
 
     What stands under the name of a frame is one; of a list each entry is; any other object is searched for either.
+
+    Raises:
+        InputError: see `one_frame`.
     """
     if key is not None and is_frame_name(key):
-        yield key, list(section) if isinstance(section, Iterator) else section
+        yield key, one_frame(origin, section) if isinstance(section, Iterator) else section
     elif isinstance(section, Iterator | list):
         for index, entry in enumerate(section):
             yield frame_of(entry, index), entry
     elif isinstance(section, dict):
         for name, part in section.items():
-            yield from frames_in(name, part)
+            yield from frames_in(origin, name, part)
 
 
 class Frames:
