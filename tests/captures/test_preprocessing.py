@@ -444,7 +444,7 @@ def test_the_invented_cameras_see_everybody_whole_and_upright_in_the_detections(
 ) -> None:
     _, poses_path = run_dances(monkeypatch, dance_path, dances(), tmp_path / "out")
     detections_path = tmp_path / "detections.h5"
-    source = DetectionsSection(source="gt", path="not read")
+    source = DetectionsSection(source="gt", joints="auto", path="not read")
     report = import_detections(source, poses_path, detections_path, tmp_path / "detections.json")
     assert {name: (counts.takes, counts.sequences, counts.frames) for name, counts in report.subjects.items()} == {
         "Anna": (2, 8, 120),

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.foreign import foreign
 from tests.lifting.keypoints.test_keypoints_alphapose import entries
 from tests.lifting.test_batch_lifting import PEOPLE, write_parquet
 from tests.lifting.test_lifter import checkpoint_path  # noqa: F401
@@ -115,6 +116,43 @@ def test_bad_input_is_status_1_and_one_sentence_and_writes_nothing(lift, clip, t
     assert message in told
     assert told.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["clip.json"]
+
+
+def test_the_unit_is_named_where_it_is_not_seen(lift, tmp_path):
+    np.save(tmp_path / "shares.npy", triples(12) / [1000, 1000, 1])
+    options = ("--joints", "coco", "--size", "1000x1000", "-o", tmp_path / "out.npz")
+    status, _, told = lift("shares.npy", *options)
+    assert status == 1
+    assert "if they are shares of the picture, say so by unit, as share" in told
+    assert lift("shares.npy", *options, "--unit", "share")[0] == 0
+    [lifted] = read_lifted(tmp_path / "out.npz")
+    (tmp_path / "clip.json").write_text(json.dumps(entries(triples(12))), encoding="utf-8")
+    assert lift("clip.json", "--size", "1000x1000", "-o", tmp_path / "px.npz")[0] == 0
+    [expected] = read_lifted(tmp_path / "px.npz")
+    np.testing.assert_allclose(lifted.pose_m, expected.pose_m, atol=1e-3)
+
+
+def test_a_unit_for_a_file_that_holds_pixels_is_refused(lift, tmp_path):
+    write_parquet(tmp_path / "in.parquet", PEOPLE)
+    status, _, told = lift("in.parquet", "--unit", "share", "-o", tmp_path / "out.parquet")
+    assert (status, told) == (1, "wsgcn lift: --unit: is share, but Parquet and detections.h5 hold pixels.\n")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("yolo_frames.json", "yolo_labels", "mmpose_wholebody.json", "mediapipe_js_names.json"),
+        *("mediapipe_frames.json", "easy_vitpose_coco25.json", "openpose_scaled_json", "openpose_null_json"),
+        *("openpose_old_json", "alphapose_cmu.json", "gastnet_skeleton.json"),
+    ],
+)
+def test_files_of_other_tools_are_lifted_in_every_frame(checkpoint_path, tmp_path, name):  # noqa: F811
+    out = tmp_path / "out.npz"
+    options = ["--person", "0"] if name in ("openpose_null_json", "easy_vitpose_coco25.json") else []
+    size = ["--size", "1088x1920", "--checkpoint", str(checkpoint_path), "-o", str(out)]
+    assert main(["lift", str(foreign(name)), *size, *options]) == 0
+    [lifted] = read_lifted(out)
+    assert not lifted.missing.any()
 
 
 def test_the_choices_are_those_of_the_readers():

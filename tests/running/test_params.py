@@ -213,7 +213,7 @@ WRONG = [
     ("data.subjects.validation", "S5"), ("data.subjects.validation", True), ("data.subjects.validation", float("nan")),
     ("data.subjects.test", []), ("data.subjects.test", ["a/s9"]),
     ("demo.seconds", 0.5), ("demo.seconds", 601), ("demo.seconds", "6"), ("demo.seconds", float("nan")),
-    ("detections.source", "openpose"), ("detections.path", ""),
+    ("detections.source", "openpose"), ("detections.joints", "koko"), ("detections.path", ""),
     ("model.name", "SemGCN"), ("model.name", "name"), ("model.semgcn.channels", 0), ("model.semgcn.channels", 127),
     ("model.semgcn.channels", 128.0), ("model.semgcn.blocks", 0), ("model.semgcn.non_local", "yes"),
     ("model.semgcn.channelwise", 0), ("model.semgcn.dropout", 1), ("model.semgcn.dropout", -0.1),
@@ -334,7 +334,13 @@ def test_17_joints_with_hourglass_detections_are_refused(source: str) -> None:
     parse_params(changed(data__skeleton="h36m16", detections__source=source), "params.yaml")
 
 
-@pytest.mark.parametrize("source", ["gt", "cpn", "detectron", "hrnet"])
+def test_17_joints_with_a_named_order_of_16_are_refused() -> None:
+    tree = {"detections__source": "detectron", "detections__joints": "stacked_hourglass"}
+    assert "has no Neck/Nose" in message(changed(data__skeleton="h36m17", **tree))
+    parse_params(changed(data__skeleton="h36m16", **tree), "params.yaml")
+
+
+@pytest.mark.parametrize("source", ["gt", "cpn", "detectron", "hrnet", "evoskeleton"])
 def test_17_joints_go_with_every_other_source(source: str) -> None:
     parse_params(changed(data__skeleton="h36m17", detections__source=source), "params.yaml")
 

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 # As in wsgcn.lifting.keypoints and wsgcn.lifting.writers, which are not imported for a help text; a test compares them.
 FORMATS = (
-    *("coco_annotations", "coco_results", "alphapose", "mmpose", "openpose", "blazepose", "videopose3d", "arrays"),
-    "detections",
+    *("coco_annotations", "coco_results", "alphapose", "tracked_people", "mmpose", "openpose", "ultralytics"),
+    *("ultralytics_labels", "easy_vitpose", "skeleton_sequence", "blazepose", "json", "videopose3d", "detectron"),
+    *("arrays", "detections"),
 )
 JOINT_ORDERS = (
-    *("h36m17", "h36m16", "coco", "coco_18", "body_25", "body_25b", "halpe_26", "halpe_136", "blazepose_33", "mpii"),
-    "stacked_hourglass",
+    *("h36m17", "h36m16", "coco", "coco_18", "body_25", "body_25b", "halpe_26", "halpe_136"),
+    *("coco_wholebody", "blazepose_33", "mpii", "stacked_hourglass"),
 )
 
 _EPILOG = """\
@@ -26,13 +27,17 @@ examples:
   wsgcn lift alphapose-results.json --size 1920x1080 -o out.npz
   wsgcn lift openpose_json/ --size 1280x720 --list
   wsgcn lift openpose_json/ --size 1280x720 --person 1 --smooth 9 --fps 30 -o out.bvh
+  wsgcn lift yolo_labels/ --size 1080x1920 -o out.npz
+  wsgcn lift mine.json --joints coco --unit share --size 1080x1920 -o out.npz
   wsgcn lift keypoints.npy --joints coco --size 1080x1920 --intrinsics 65deg -o out.json
   wsgcn lift huge.parquet -o huge_3d.parquet
   wsgcn lift folder_of_parquet/ --ray -o folder_of_3d/
 
-KEYPOINTS is a file or a folder: COCO results or annotations, AlphaPose, OpenPose (a folder), MMPose 1.x, BlazePose,
-VideoPose3D's npz, npz or npy arrays, detections.h5. Parquet, and detections.h5 without --person, are lifted in batches
-with everybody in them, into Parquet or HDF5. Without --intrinsics a pose is relative to its hip.
+KEYPOINTS is a file or a folder: COCO results or annotations, AlphaPose, tracked people by frame, OpenPose (a folder),
+Ultralytics' JSON or label files, MMPose 1.x, MediaPipe, easy_ViTPose, skeleton sequences of GAST-Net and Kinetics,
+VideoPose3D's npz and Detectron's of its first step, npz or npy arrays, detections.h5; with --joints any JSON.
+Parquet, and detections.h5 without --person, are lifted in batches with everybody in them, into Parquet or HDF5.
+Without --intrinsics a pose is relative to its hip.
 """
 
 
@@ -65,6 +70,12 @@ def add_parser(subparsers: "Subparsers") -> None:
         help=f"the joint order, where the format does not tell it: {', '.join(JOINT_ORDERS)}",
     )
     what.add_argument(
+        "--unit",
+        choices=("px", "share"),
+        help="of the values: pixels, or shares of the picture's width and height (default: seen from the format or the "
+        "values)",
+    )
+    what.add_argument(
         "--person", metavar="ID", help="whom to lift: a track, or without tracks 1 for the highest score in each frame"
     )
     what.add_argument("--list", action="store_true", help="list the people in the file and stop")
@@ -72,8 +83,9 @@ def add_parser(subparsers: "Subparsers") -> None:
     what.add_argument(
         "--intrinsics",
         metavar="K",
-        help="of the camera: a file with the 3x3 matrix, a focal length (1145px), or a horizontal field of view "
-        "(65deg); gives the root's place",
+        help="of the camera: a file with the 3x3 matrix or a calibration (OpenCV's yml, toml, npz, JSON; FILE:NAME is "
+        "one of several cameras), a focal length (1145px), or a horizontal field of view (65deg); gives the root's "
+        "place",
     )
     holes = parser.add_argument_group("holes and noise")
     holes.add_argument(
@@ -106,9 +118,12 @@ def run(arguments: argparse.Namespace) -> int:
         return _list(arguments)
     if arguments.output is None:
         raise InputError("-o: is missing; give the file to write, such as -o out.npz.")
+    is_for_batches = not arguments.ray and _is_for_batches(arguments)
+    if arguments.unit == "share" and (arguments.ray or is_for_batches):
+        raise InputError("--unit: is share, but Parquet and detections.h5 hold pixels.")
     if arguments.ray:
         return _lift_folder(arguments)
-    if _is_for_batches(arguments):
+    if is_for_batches:
         return _lift_batches(arguments)
     return _lift_clip(arguments)
 
@@ -118,7 +133,7 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
     from wsgcn.lifting.writers.formats import check_suffix, write_lifted
 
     check_suffix(arguments.output)
-    file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints)
+    file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints, arguments.unit)
     lifted = _lifter(arguments).lift(
         file,
         arguments.size,
@@ -183,7 +198,7 @@ def _lift_folder(arguments: argparse.Namespace) -> int:
 def _list(arguments: argparse.Namespace) -> int:
     from wsgcn.lifting.keypoints.formats import open_keypoints
 
-    file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints)
+    file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints, arguments.unit)
     print(f"{file.origin}: {file.format}, joints {file.order.name}, {len(file.people)} people")
     for person in file.people:
         print(f"  {person}")

@@ -24,7 +24,16 @@ from wsgcn.detections.joint_orders import JointOrder, substitute, to_human36m
 from wsgcn.lifting.gaps import fill_gaps, smooth
 from wsgcn.lifting.intrinsics import Intrinsics, intrinsics_px
 from wsgcn.lifting.keypoints.arrays import read_array
-from wsgcn.lifting.keypoints.base import LARGEST_SIDE, KeypointFile, Size, Track, choose_person, named_order
+from wsgcn.lifting.keypoints.base import (
+    LARGEST_SIDE,
+    InUnit,
+    KeypointFile,
+    Size,
+    Track,
+    Unit,
+    choose_person,
+    named_order,
+)
 from wsgcn.lifting.keypoints.formats import open_keypoints
 from wsgcn.lifting.lifted import Lifted, Rows
 from wsgcn.model.checkpoint import Checkpoint, load_checkpoint
@@ -106,6 +115,7 @@ class Lifter:
         *,
         joints: str | None = None,
         format: str | None = None,
+        unit: Unit | None = None,
         person: str | None = None,
         intrinsics: Intrinsics | None = None,
         fps: float | None = None,
@@ -119,6 +129,7 @@ class Lifter:
             size: width and height of the picture, px; needed unless the file knows it.
             joints: the joint order's name; needed unless the format tells it, and always for arrays.
             format: of the file; None sees it from the content.
+            unit: of its values, or the array's: pixels or parts of the picture; None sees it, an array is in pixels.
             person: whom; needed if there are several.
             intrinsics: of the camera, see `wsgcn.lifting.intrinsics.intrinsics_px`; gives the root's place.
             fps: frames a second, positive, passed on to the output.
@@ -130,7 +141,7 @@ class Lifter:
         """
         options = options or Options()
         check_fps(fps)
-        file = self._open(keypoints, format, joints)
+        file = self._open(keypoints, format, joints, unit)
         track = file.track(choose_person(file, person))
         size = picture_size(file.origin, track.size, size)
         camera = None if intrinsics is None else intrinsics_px(intrinsics, size)
@@ -145,11 +156,17 @@ class Lifter:
         return Lifted(person=track.person, skeleton=self.skeleton, names=track.names, about=about, **vars(rows))
 
     def _open(
-        self, keypoints: Path | str | np.ndarray | KeypointFile, format: str | None, joints: str | None
+        self,
+        keypoints: Path | str | np.ndarray | KeypointFile,
+        format: str | None,
+        joints: str | None,
+        unit: Unit | None,
     ) -> KeypointFile:
+        if isinstance(keypoints, Path | str):
+            return open_keypoints(keypoints, format, joints, unit)
         if isinstance(keypoints, np.ndarray):
-            return read_array(Path("array"), keypoints, named_order(joints))
-        return open_keypoints(keypoints, format, joints) if isinstance(keypoints, Path | str) else keypoints
+            keypoints = read_array(Path("array"), keypoints, named_order(joints))
+        return keypoints if unit is None else InUnit(keypoints, unit)
 
     def about(self, source: str, format: str, order: JointOrder, options: Options) -> dict[str, Any]:
         """What an output says of its making, whatever the track."""
@@ -273,7 +290,7 @@ def _check_inside(origin: Path, frames_T: np.ndarray, points_TJ2: np.ndarray, sk
     if np.nanmax(np.abs(points_TJ2), initial=0) <= _SMALLEST_EXTENT_PX and not np.isnan(points_TJ2).all():
         raise InputError(
             f"{origin}: all its keypoints lie within {_SMALLEST_EXTENT_PX:g} px of the picture's corner, expected "
-            "pixels; they look normalised."
+            "pixels; if they are shares of the picture, say so by unit, as share."
         )
 
 

@@ -5,7 +5,7 @@ together when it is asked for, from its first to its last frame.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +16,13 @@ import numpy as np
 from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief
 from wsgcn.detections.joint_orders import JointOrder
-from wsgcn.lifting.keypoints.base import LONGEST_TRACK, Person, Size, Track, plain_text, split_triples
+from wsgcn.lifting.keypoints.base import LONGEST_TRACK, Person, Size, Track, looks_normalised, plain_text, split_triples
 
 # Where fewer of the numbers between the first and the last frame are there, the file holds pictures, not a video.
 _VIDEO_SHARE = 0.1
 # The largest frame number: differences of two stay within 64 bits. Nanoseconds since 1970 are a third of it.
 LARGEST_FRAME = 2**62
-_BLOCK = 2**16  # instances in work at a time
+_BLOCK, _SMALL_BLOCK = 2**16, 2**12  # instances in work at a time
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ class Instances:
         """Add one.
 
         Args:
-            values: x, y, score, x, y, score, ..., as `split_triples` wants them; null is NaN.
+            values: x, y, score, x, y, score, ..., as `split_triples` wants them; null is NaN. None or an empty list is
+                somebody who is not there, and adds nobody.
             score: of the whole person; orders people that have no id.
             person: the id of the track, None if there is none.
             place: what to call the frame in messages, if not by its number.
@@ -81,8 +82,10 @@ class Instances:
             InputError: the values are no list of three numbers a joint, for as many joints as before; the score is no
                 number; the id is none; or the frame's number is out of bounds.
         """
+        if values is None or values == []:
+            return
         place = frame if place is None else place
-        if not isinstance(values, list) or not values or len(values) % 3:
+        if not isinstance(values, list) or len(values) % 3:
             found = f"{len(values)} numbers" if isinstance(values, list) else f"a {type(values).__name__}"
             raise self._error(place, f"{found} as keypoints, expected x, y, score for each joint")
         self._width = self._width or len(values)
@@ -186,8 +189,8 @@ class Grouped:
 class InstanceFile:
     """A keypoint file of instances.
 
-    Attributes:
-        finish: what is still to be done to a track.
+    Its tracks are in pixels, or, where all of its points lie within a few units of the picture's corner, in parts of
+    the picture.
     """
 
     format: str
@@ -195,7 +198,6 @@ class InstanceFile:
     instances: Instances
     grouped: Grouped
     size: Size | None = None
-    finish: Callable[[Track], Track] = lambda track: track
 
     @property
     def origin(self) -> Path:
@@ -221,6 +223,12 @@ class InstanceFile:
         score = float(sums_N[seen].sum() / counts_N[seen].sum()) if len(seen) else None
         return Person(name, len(seen), int(frames[0]), int(frames[-1]), score)
 
+    @cached_property
+    def _is_normalised(self) -> bool:
+        blocks = range(0, len(self.instances), _SMALL_BLOCK)  # of which the first says it, mostly
+        values = self.instances.values
+        return all(looks_normalised(split_triples(values[start : start + _SMALL_BLOCK])[0]) for start in blocks)
+
     def track(self, person: str) -> Track:
         """Raises InputError: it is longer than LONGEST_TRACK."""
         rows = self.grouped.rows(person)
@@ -235,7 +243,7 @@ class InstanceFile:
         triples[np.searchsorted(frames, mine)] = self.instances.values[rows]
         names = self.grouped.timeline.names
         named = tuple(names.get(frame, "") for frame in frames.tolist()) if names else None
-        return self.finish(Track(person, frames, *split_triples(triples), named, self.size))
+        return Track(person, frames, *split_triples(triples), named, self.size, self._is_normalised)
 
 
 def _ranks(frames_N: np.ndarray, scores_N: np.ndarray) -> np.ndarray:
