@@ -373,7 +373,6 @@ def test_through_the_non_local_layer_every_joint_reaches_every_other(skeleton: S
         assert (gradient_BJC.abs().sum((0, 2)) > 0).all()
 
 
-@SKELETONS
 def test_in_evaluation_a_pose_unlike_those_of_training_is_not_blown_up() -> None:
     """Eight layers that were trained on small inputs: each is quadratic, so 100 became more than 10^30."""
     torch.manual_seed(0)
@@ -403,6 +402,7 @@ def test_the_limit_of_the_evaluation_changes_no_bit_of_what_is_within_it(monkeyp
     assert torch.equal(layer(x_BJC), limited)
 
 
+@SKELETONS
 def test_the_non_local_layer_starts_as_the_identity(skeleton: Skeleton) -> None:
     layer = NonLocal(8, skeleton)
     x_BJC = random_input((5, len(skeleton.joints), 8), torch.float32, seed=15)

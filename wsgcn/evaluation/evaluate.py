@@ -27,7 +27,6 @@ from wsgcn.pose.sequences import normalised_keypoints, relative_truth, takes_of
 from wsgcn.pose.skeleton import SKELETONS, Skeleton
 from wsgcn.pose.store import Detections, Poses, create_predictions
 
-
 _FARTHEST_M = 3.0  # from the root; no joint of a person is farther
 
 
@@ -242,8 +241,8 @@ def table(params: EvaluateParams, report: Mapping[str, Any]) -> str:
     )
     if report["impossible_frames"]:
         lines.append(
-            f"In {report['impossible_frames']} frames a predicted joint is more than {_FARTHEST_M:g} m from the hip: no "
-            "mean over them says anything, and the network is not to be used."
+            f"In {report['impossible_frames']} frames a predicted joint is more than {_FARTHEST_M:g} m from the hip: "
+            "no mean over them says anything, and the network is not to be used."
         )
     if params.data.is_synthetic:
         lines.append("These are figures of a synthetic capture; they say nothing about Human3.6M.")
