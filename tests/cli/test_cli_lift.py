@@ -94,7 +94,7 @@ def test_parquet_and_whole_detections_are_lifted_in_batches(lift, tmp_path):
         ([], "wsgcn lift: -o: is missing; give the file to write"),
         (["-o", "out.fbx"], "wsgcn lift: out.fbx: has the suffix '.fbx', expected one of .npz"),
         (["-o", "out.npz"], "does not say how large its pictures are; give the size"),
-        (["-o", "out.npz", "--size", "100x100"], "px, far outside the picture of 100x100; is the size right?"),
+        (["-o", "out.npz", "--size", "100x100"], "size 100x100, but keypoints reach 5"),
         (
             ["-o", "out.npz", "--size", "1000x1000", "--joints", "body_25"],
             "has 17 joints, but the order body_25 has 25",

@@ -3,11 +3,14 @@
 import argparse
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wsgcn.lifting.batch_lifting import Summary
     from wsgcn.lifting.lifter import Lifter, Options
+    from wsgcn.model.checkpoint import Checkpoint
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -101,16 +104,16 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: see `wsgcn.lifting.lifter.Lifter.lift`.
     """
     from wsgcn.base.errors import InputError
+    from wsgcn.lifting.plausibility import PlausibilityWarning
 
     if arguments.list:
         return _list(arguments)
     if arguments.output is None:
         raise InputError("-o: is missing; give the file to write, such as -o out.npz.")
-    if arguments.ray:
-        return _lift_folder(arguments)
-    if _is_for_batches(arguments):
-        return _lift_batches(arguments)
-    return _lift_clip(arguments)
+    lift = _lift_folder if arguments.ray else _lift_batches if _is_for_batches(arguments) else _lift_clip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PlausibilityWarning)  # they are told in lines of their own
+        return lift(arguments)
 
 
 def _lift_clip(arguments: argparse.Namespace) -> int:
@@ -119,7 +122,8 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
 
     check_suffix(arguments.output)
     file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints)
-    lifted = _lifter(arguments).lift(
+    lifter = _lifter(arguments)
+    lifted = lifter.lift(
         file,
         arguments.size,
         person=arguments.person,
@@ -131,7 +135,19 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
     print(f"{arguments.output}: {lifted.summary()}")
     if file.order.bias:
         print(f"From {file.order.name} joints: {file.order.bias}.", file=sys.stderr)
+    for sentence in lifted.warnings:
+        _warn(f"{arguments.keypoints}: {sentence}.")
+    _tell_caveat(lifter.path, lifter.checkpoint)
     return 0
+
+
+def _warn(sentence: str) -> None:
+    print(f"Warning: {sentence}", file=sys.stderr)
+
+
+def _tell_caveat(path: Path, checkpoint: "Checkpoint") -> None:
+    if checkpoint.caveat:
+        print(f"The checkpoint {path} was {checkpoint.caveat}.", file=sys.stderr)
 
 
 def _is_for_batches(arguments: argparse.Namespace) -> bool:
@@ -149,8 +165,9 @@ def _is_for_batches(arguments: argparse.Namespace) -> bool:
 def _lift_batches(arguments: argparse.Namespace) -> int:
     from wsgcn.lifting.batch_lifting import lift_file
 
+    lifter = _lifter(arguments)
     summary = lift_file(
-        _lifter(arguments),
+        lifter,
         arguments.keypoints,
         arguments.output,
         arguments.size,
@@ -160,12 +177,21 @@ def _lift_batches(arguments: argparse.Namespace) -> int:
         options=_options(arguments),
     )
     print(f"{arguments.output}: {summary}")
+    _warn_of_people(summary)
+    _tell_caveat(lifter.path, lifter.checkpoint)
     return 0
+
+
+def _warn_of_people(summary: "Summary") -> None:
+    if summary.warned:
+        more = f" The output marks {summary.warned - 1} more of its people." if summary.warned > 1 else ""
+        _warn(f"{summary.warning}{more}")
 
 
 def _lift_folder(arguments: argparse.Namespace) -> int:
     from wsgcn.lifting.lifter import DEFAULT_CHECKPOINT
     from wsgcn.lifting.ray_lifting import Settings, lift_folder
+    from wsgcn.model.checkpoint import load_checkpoint
 
     settings = Settings(
         checkpoint=(arguments.checkpoint or DEFAULT_CHECKPOINT).absolute(),
@@ -177,6 +203,8 @@ def _lift_folder(arguments: argparse.Namespace) -> int:
     )
     for name, summary in lift_folder(arguments.keypoints, arguments.output, settings).items():
         print(f"{name}: {summary}")
+        _warn_of_people(summary)
+    _tell_caveat(settings.checkpoint, load_checkpoint(settings.checkpoint))
     return 0
 
 
