@@ -125,7 +125,7 @@ def test_width_and_height_exchanged_is_refused_as_such(lifter):  # noqa: F811
 def test_y_before_x_is_refused_where_it_leaves_the_picture_and_warned_of_where_not(lifter):  # noqa: F811
     points = filling((1920, 1080))
     with pytest.raises(InputError, match=r"the body lies across the picture; does y stand before x in the file\?"):
-        lifter.lift((points + [120, 0])[..., ::-1], (1920, 1080), joints="h36m17")
+        lifter.lift((points + np.array([120, 0]))[..., ::-1], (1920, 1080), joints="h36m17")
     inside = (points - [120, 0])[..., ::-1]
     [sentence] = (each for each in warned(lifter, inside, (1920, 1080), joints="h36m17") if "across" in each)
     assert "100 % of the frames; if nobody lies there, the picture is turned or y stands before x" in sentence

@@ -68,7 +68,9 @@ def add_parser(subparsers: "Subparsers") -> None:
         help=f"the joint order, where the format does not tell it: {', '.join(JOINT_ORDERS)}",
     )
     what.add_argument(
-        "--person", metavar="ID", help="whom to lift: a track, or without tracks 1 for the highest score in each frame"
+        "--person",
+        metavar="ID",
+        help="whom to lift: a track, or without tracks 1 for whom the file shows longest; see --list",
     )
     what.add_argument("--list", action="store_true", help="list the people in the file and stop")
     what.add_argument("--fps", type=float, metavar="N", help="frames a second, noted in the output; BVH needs it")
@@ -213,6 +215,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
     file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints)
     print(f"{file.origin}: {file.format}, joints {file.order.name}, {len(file.people)} people")
+    if told_apart := getattr(file, "told_apart", ""):
+        print(f"  no tracks: {told_apart}")
     for person in file.people:
         print(f"  {person}")
     return 0

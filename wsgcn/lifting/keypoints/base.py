@@ -30,7 +30,7 @@ class Track:
     """One person over T frames, in the file's own joint order.
 
     Attributes:
-        person: what the file calls them, or their rank by score, see `Instances.tracks`.
+        person: what the file calls them, or a number, see `Instances.tracks`.
         frames: (T,) int64, the numbers of the frames, ascending, from the person's first to their last.
         keypoints: (T, K, 2) float32; NaN where a joint or the person is missing. Pixels, or parts of the picture's
             width and height if `normalised`.
