@@ -35,7 +35,7 @@ def warned(lifter, *arguments, **more):  # noqa: F811
         warnings.simplefilter("always")
         lifted = lifter.lift(*arguments, **more)
     told = [str(each.message) for each in caught if each.category is PlausibilityWarning]
-    assert [sentence.split(": ", 1)[1] for sentence in told] == [f"{sentence}." for sentence in lifted.warnings]
+    assert [sentence.split(": ", 1)[1].rstrip(".") for sentence in told] == list(lifted.warnings)
     return lifted.warnings
 
 
@@ -113,6 +113,12 @@ def test_a_size_a_little_too_small_is_warned_of(knowing):
     assert "of the keypoints lie outside the picture of 850x850 and reach" in sentence
 
 
+def test_a_size_of_twice_the_sides_is_warned_of(knowing):
+    [sentence] = warned(knowing(), filling(SIZE) * 0.9, (2000, 2000), joints="h36m17")
+    assert sentence.startswith("the keypoints reach only ")
+    assert sentence.endswith(" of 2000x2000; is the size right?")
+
+
 def test_width_and_height_exchanged_is_refused_as_such(lifter):  # noqa: F811
     portrait = filling((1080, 1920))
     with pytest.raises(InputError, match=r"size 1920x1080, but .*, which fits 1080x1920; are width and height exchang"):
@@ -129,6 +135,20 @@ def test_y_before_x_is_refused_where_it_leaves_the_picture_and_warned_of_where_n
     inside = (points - [120, 0])[..., ::-1]
     [sentence] = (each for each in warned(lifter, inside, (1920, 1080), joints="h36m17") if "across" in each)
     assert "100 % of the frames; if nobody lies there, the picture is turned or y stands before x" in sentence
+
+
+def test_y_before_x_is_refused_where_a_face_is_seen_from_behind(lifter):  # noqa: F811
+    scored = np.random.default_rng(0).uniform(0.8, 0.95, (FRAMES, 17, 1))
+    facing = triples(FRAMES)[..., :2]
+    for joint, x in (("LShoulder", 540), ("RShoulder", 460)):
+        facing[:, COCO.joints.index(joint), 0] = x
+    said = warned(lifter, np.concatenate([facing, scored], axis=-1), SIZE, joints="coco")
+    assert not any("across" in sentence for sentence in said)
+    with pytest.raises(InputError, match=r"lies across the picture, and left and right .* a mirror .*y stand before x"):
+        lifter.lift(np.concatenate([facing[..., ::-1], scored], axis=-1), SIZE, joints="coco")
+    from_behind = scored.copy()
+    from_behind[:, :3] = 0.3
+    lifter.lift(np.concatenate([facing[..., ::-1], from_behind], axis=-1), SIZE, joints="coco")
 
 
 def test_y_upwards_is_warned_of(lifter):  # noqa: F811

@@ -120,6 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lift_clip(arguments: argparse.Namespace) -> int:
     from wsgcn.lifting.keypoints.formats import open_keypoints
+    from wsgcn.lifting.plausibility import sentence
     from wsgcn.lifting.writers.formats import check_suffix, write_lifted
 
     check_suffix(arguments.output)
@@ -137,14 +138,14 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
     print(f"{arguments.output}: {lifted.summary()}")
     if file.order.bias:
         print(f"From {file.order.name} joints: {file.order.bias}.", file=sys.stderr)
-    for sentence in lifted.warnings:
-        _warn(f"{arguments.keypoints}: {sentence}.")
+    for warning in lifted.warnings:
+        _warn(sentence(arguments.keypoints, warning))
     _tell_caveat(lifter.path, lifter.checkpoint)
     return 0
 
 
-def _warn(sentence: str) -> None:
-    print(f"Warning: {sentence}", file=sys.stderr)
+def _warn(text: str) -> None:
+    print(f"Warning: {text}", file=sys.stderr)
 
 
 def _tell_caveat(path: Path, checkpoint: "Checkpoint") -> None:

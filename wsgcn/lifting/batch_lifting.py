@@ -24,7 +24,7 @@ from wsgcn.lifting.keypoints.parquet import ParquetFile
 from wsgcn.lifting.keypoints.project_file import DetectionsFile
 from wsgcn.lifting.lifted import Rows, metadata
 from wsgcn.lifting.lifter import Lifter, Options, check_fps, picture_size
-from wsgcn.lifting.plausibility import PlausibilityWarning, Tally, Verdict, camera_warnings, judge
+from wsgcn.lifting.plausibility import PlausibilityWarning, Tally, Verdict, camera_warnings, judge, sentence
 from wsgcn.lifting.writers import h5, parquet
 
 SUFFIXES = (".parquet", ".h5")
@@ -120,7 +120,7 @@ def lift_file(
             sentences = [*([verdict.refusal] if verdict.refusal else []), *doubts, *verdict.warnings]
             if sentences:
                 writer.mark(person, {"warnings": sentences})
-                warned.append(f"{source}: person {brief(person, 40)}: {sentences[0]}.")
+                warned.append(sentence(f"{source}: person {brief(person, 40)}", sentences[0]))
             if verdict.refusal:
                 refused_frames += length
                 if length > most_refused:

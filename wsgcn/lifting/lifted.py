@@ -73,7 +73,8 @@ class Lifted(Rows):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What may be wrong with the clip, sentences; empty if nothing."""
-        return tuple(map(str, self.about.get("warnings", ())))
+        found = self.about.get("warnings")
+        return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
 
     @property
     def metadata(self) -> dict[str, Any]:

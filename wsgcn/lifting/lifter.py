@@ -21,14 +21,14 @@ from torch import nn
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import file_sha256
 from wsgcn.base.foreign import brief
-from wsgcn.detections.joint_orders import JointOrder, confidence_to_human36m, substitute, to_human36m
+from wsgcn.detections.joint_orders import BLAZEPOSE_33, JointOrder, confidence_to_human36m, substitute, to_human36m
 from wsgcn.lifting.gaps import fill_gaps, smooth
 from wsgcn.lifting.intrinsics import Intrinsics, intrinsics_px
 from wsgcn.lifting.keypoints.arrays import read_array
 from wsgcn.lifting.keypoints.base import LARGEST_SIDE, KeypointFile, Size, Track, choose_person, named_order
 from wsgcn.lifting.keypoints.formats import open_keypoints
 from wsgcn.lifting.lifted import Lifted, Rows
-from wsgcn.lifting.plausibility import PlausibilityWarning, Tally, camera_warnings, check_places, judge, tally
+from wsgcn.lifting.plausibility import PlausibilityWarning, Tally, camera_warnings, check_places, judge, sentence, tally
 from wsgcn.model.checkpoint import Checkpoint, load_checkpoint
 from wsgcn.model.params import Runtime
 from wsgcn.model.predict import predict
@@ -143,7 +143,7 @@ class Lifter:
         rows = self.lift_rows(file.origin, track, file.order, size, camera, options)
         verdict = judge(self.tally(track, file.order, rows, size), size)
         if verdict.refusal:
-            raise InputError(f"{file.origin}: {verdict.refusal}.")
+            raise InputError(sentence(file.origin, verdict.refusal))
         if rows.missing.all():
             raise InputError(_nothing_to_lift(file.origin, rows, self.skeleton))
         about = self.about(file.origin.name, file.format, file.order, options) | {
@@ -154,8 +154,8 @@ class Lifter:
         if sentences := [*doubts, *verdict.warnings]:
             about["warnings"] = sentences
         lifted = Lifted(person=track.person, skeleton=self.skeleton, names=track.names, about=about, **vars(rows))
-        for sentence in lifted.warnings:
-            warnings.warn(f"{file.origin}: {sentence}.", PlausibilityWarning, stacklevel=2)
+        for warning in lifted.warnings:
+            warnings.warn(sentence(file.origin, warning), PlausibilityWarning, stacklevel=2)
         return lifted
 
     def _open(
@@ -235,7 +235,14 @@ class Lifter:
 
     def tally(self, track: Track, order: JointOrder, rows: Rows, size: Size) -> Tally:
         """What speaks against the rows that a track was lifted to, see `wsgcn.lifting.plausibility`."""
-        return tally(rows, self._scores(track, order), self.skeleton, size, is_share=track.normalised)
+        return tally(
+            rows,
+            self._scores(track, order),
+            self.skeleton,
+            size,
+            face_scores_T=_face_scores(track, order),
+            is_share=track.normalised,
+        )
 
     def _scores(self, track: Track, order: JointOrder) -> np.ndarray:
         """(T, J) of the skeleton's joints."""
@@ -275,6 +282,17 @@ def check_fps(fps: float | None) -> None:
     """Raises InputError: it is no number of frames a second."""
     if fps is not None and not 0 < fps < math.inf:
         raise InputError(f"fps: is {fps}, expected a positive number of frames a second.")
+
+
+def _face_scores(track: Track, order: JointOrder) -> np.ndarray | None:
+    """(T,) of nose and eyes; None where the scores do not tell a face from the back of a head.
+
+    BlazePose calls what is behind a head as visible as what is before it.
+    """
+    face = [order.joints.index(joint) for joint in ("Nose", "LEye", "REye") if joint in order.joints]
+    if len(face) < 3 or order.name == BLAZEPOSE_33.name or not np.ptp(track.scores):
+        return None
+    return np.asarray(track.scores[:, face].min(-1))
 
 
 def _known_px(track: Track, size: Size, min_score: float) -> np.ndarray:

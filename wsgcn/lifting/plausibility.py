@@ -34,10 +34,14 @@ _FEW_OUTSIDE = 0.02
 _HIP_AT_ORIGIN = 0.05  # of the body's extent, in
 _MOST_FRAMES = 0.9  # of the frames: nobody's hip stays in the picture's corner
 _MOST_NEGATIVE = 0.4  # of the points
+_TALL = 0.25  # of the picture's height: who stays in its upper left quarter is seldom as tall
 _GUESSED_LEGS_SCORE = 0.35  # of the shoulders' score, in
 _GUESSED_LEGS = 0.5  # of the frames
 _TURNED = 0.8  # of the frames
 _TURNED_WITHIN_DEG = 30.0  # trunk and legs, from where they point
+_SCORE_OF_A_FACE = 0.75  # of the shoulders' score: what is seen from in front
+_CLEARLY_TURNED = 0.25  # shoulders across the trunk, in trunks; from the side they are on it
+_MIRRORED = 0.5  # of the frames
 _LEANS_DEG = 60.0  # the lifted trunk, from the picture's vertical, in
 _LEANS = 0.8  # of the frames that stand in the picture
 # Quotients of mean lengths. What a network gives for real people in cameras that it does not know reaches 1.9 for legs
@@ -77,6 +81,8 @@ class Tally:
         frames: frames with a pose.
         hip_at_origin: of these, with the hip in the picture's upper left corner.
         lying, head_down: with trunk and legs in one line across the picture; with the head at the bottom.
+        mirrored: lying with the shoulders as from behind, and the face as from in front.
+        tall: with a body of a good part of the picture's height.
         standing, leaning: with the trunk upright in the picture; of these, with the lifted trunk far from it.
         guessed_legs, legs_outside: with legs of a score far below that of the shoulders; and outside the picture.
         bones_m: (4, 2) sum of the lengths of thigh, shin, upper arm and forearm, left and right.
@@ -94,7 +100,9 @@ class Tally:
     frames: int
     hip_at_origin: int
     lying: int
+    mirrored: int
     head_down: int
+    tall: int
     standing: int
     leaning: int
     guessed_legs: int
@@ -115,18 +123,27 @@ class Tally:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What speaks against a track: why it cannot be lifted, and what may be wrong with it; sentences without a dot."""
+    """What speaks against a track: why it cannot be lifted, and what may be wrong with it; no full stops."""
 
     refusal: str | None
     warnings: tuple[str, ...]
 
 
-def tally(rows: Rows, scores_TJ: np.ndarray, skeleton: Skeleton, size: Size, *, is_share: bool = False) -> Tally:
+def tally(
+    rows: Rows,
+    scores_TJ: np.ndarray,
+    skeleton: Skeleton,
+    size: Size,
+    *,
+    face_scores_T: np.ndarray | None = None,
+    is_share: bool = False,
+) -> Tally:
     """Count over T frames of one person.
 
     Args:
         scores_TJ: the detector's score of each joint, on any scale from 0 up.
         size: width and height of the picture, px.
+        face_scores_T: of nose and eyes, where the detector scores them lower from behind.
         is_share: the file holds parts of the picture, so that the size cannot be the reason for what lies outside.
     """
     points_TJ2 = rows.keypoints_px.astype(np.float64)
@@ -147,6 +164,13 @@ def tally(rows: Rows, scores_TJ: np.ndarray, skeleton: Skeleton, size: Size, *, 
     lying_N = np.zeros(len(extent_N), dtype=bool)
     for side in ((-1, 0), (1, 0)):
         lying_N |= _within(trunk_N2, side, _TURNED_WITHIN_DEG) & _within(leg_N2, side, _TURNED_WITHIN_DEG)
+    mirrored_N = np.zeros(len(extent_N), dtype=bool)
+    if face_scores_T is not None:
+        # From in front the left shoulder is to the right of the trunk, from behind to the left of it.
+        across_N2 = seen_NJ2[:, index["LShoulder"]] - seen_NJ2[:, index["RShoulder"]]
+        side_N = trunk_N2[:, 0] * across_N2[:, 1] - trunk_N2[:, 1] * across_N2[:, 0]
+        from_behind_N = side_N < -_CLEARLY_TURNED * (trunk_N2**2).sum(-1)
+        mirrored_N = from_behind_N & (face_scores_T[there] > _SCORE_OF_A_FACE * upper_scores_N)
     next_N = np.diff(rows.frames[there]) == 1
     jumps_N = np.linalg.norm(np.diff(hip_N2, axis=0), axis=-1) > _JUMP * np.maximum(extent_N[1:], extent_N[:-1])
     root_N3 = np.zeros((0, 3)) if rows.root_m is None else rows.root_m[there].astype(np.float64)
@@ -161,11 +185,15 @@ def tally(rows: Rows, scores_TJ: np.ndarray, skeleton: Skeleton, size: Size, *, 
         frames=len(seen_NJ2),
         hip_at_origin=int((np.linalg.norm(hip_N2, axis=-1) < _HIP_AT_ORIGIN * extent_N).sum()),
         lying=int(lying_N.sum()),
+        mirrored=int((lying_N & mirrored_N).sum()),
         head_down=int((_within(trunk_N2, (0, 1), 45) & _within(leg_N2, (0, 1), 45)).sum()),
+        tall=int((np.ptp(seen_NJ2[..., 1], axis=1) > _TALL * size[1]).sum()),
         standing=int(standing_N.sum()),
         leaning=int((standing_N & ~_within(trunk_N3, (0, -1, 0), _LEANS_DEG)).sum()),
         guessed_legs=int((leg_scores_N < _GUESSED_LEGS_SCORE * upper_scores_N).sum()),
-        legs_outside=int((outside_TJ[there][:, legs].all(-1) & ~outside_TJ[there][:, upper].any(-1)).sum()),
+        legs_outside=int(
+            ((outside_TJ & ~sure_TJ)[there][:, legs].all(-1) & ~outside_TJ[there][:, upper].any(-1)).sum()
+        ),
         bones_m=_bones_m(pose_NJ3, index),
         steps=int(next_N.sum()),
         jumps=int((next_N & jumps_N).sum()),
@@ -203,7 +231,7 @@ def check_places(
         known_TJ2 = np.where(np.isfinite(points_TJ2), points_TJ2, np.nan)
         refusal = judge(_tally_of_points(frames_T, known_TJ2, scores_TJ, skeleton, size, is_share), size).refusal
         if refusal:
-            raise InputError(f"{origin}: {refusal}.")
+            raise InputError(sentence(origin, refusal))
         row, joint = np.argwhere(is_far_TJ)[0]
         x, y = points_TJ2[row, joint].tolist()
         raise InputError(
@@ -242,6 +270,11 @@ def _tally_of_points(
 def judge(found: Tally, size: Size) -> Verdict:
     """What a tally says of a track in pictures of this size."""
     return Verdict(_refusal(found, size), tuple(_warnings(found, size)))
+
+
+def sentence(origin: object, said: str) -> str:
+    """A refusal or a warning with what it is about."""
+    return f"{origin}: {said}" if said.endswith("?") else f"{origin}: {said}."
 
 
 def camera_warnings(camera_9: np.ndarray, size: Size) -> tuple[str, ...]:
@@ -285,6 +318,11 @@ def _refusal(found: Tally, size: Size) -> str | None:
         )
     fits_exchanged = found.exchanged_outside < 0.1 * found.just_outside
     reach = f"size {width}x{height}, but keypoints reach {found.reach_px[0]:.0f}x{found.reach_px[1]:.0f}"
+    if _is_lying(found) and found.mirrored >= _MIRRORED * found.frames:
+        return (
+            "the body lies across the picture, and left and right are where a mirror shows them; does y stand before x "
+            "in the file?"
+        )
     if fits_exchanged and found.just_outside > _FEW_OUTSIDE * found.points and _is_lying(found):
         return f"{reach}, and the body lies across the picture; does y stand before x in the file?"
     if fits_exchanged and found.outside > _MANY_OUTSIDE * found.points:
@@ -300,6 +338,12 @@ def _warnings(found: Tally, size: Size) -> list[str]:
         said.append(
             f"{_percent(found.outside, found.points)} of the keypoints lie outside the picture of {size[0]}x{size[1]} "
             f"and reach {found.reach_px[0]:.0f}x{found.reach_px[1]:.0f}; is the size right?"
+        )
+    reaches_half = bool(((found.reach_px > 0) & (2 * found.reach_px < size)).all())
+    if frames and found.tall >= _MOST_FRAMES * frames and reaches_half:
+        said.append(
+            f"the keypoints reach only {found.reach_px[0]:.0f}x{found.reach_px[1]:.0f} of {size[0]}x{size[1]}; is the "
+            "size right?"
         )
     guessed = max(found.guessed_legs, found.legs_outside)
     if frames and guessed > _GUESSED_LEGS * frames:
