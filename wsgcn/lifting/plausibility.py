@@ -34,6 +34,8 @@ _FEW_OUTSIDE = 0.02
 _HIP_AT_ORIGIN = 0.05  # of the body's extent, in
 _MOST_FRAMES = 0.9  # of the frames: nobody's hip stays in the picture's corner
 _MOST_NEGATIVE = 0.4  # of the points
+# A landscape picture taken for a portrait has its middle at the right edge: the mean hip, in widths.
+_AT_THE_EDGE, _IN_THE_MIDDLE = 0.8, (0.3, 0.7)
 _TALL = 0.25  # of the picture's height: who stays in its upper left quarter is seldom as tall
 _GUESSED_LEGS_SCORE = 0.35  # of the shoulders' score, in
 _GUESSED_LEGS = 0.5  # of the frames
@@ -79,6 +81,7 @@ class Tally:
         exchanged_outside: confident ones outside a picture with the sides exchanged.
         negative: left of the picture or above it.
         frames: frames with a pose.
+        hips_px: (2,) sum of the hip's places in them.
         hip_at_origin: of these, with the hip in the picture's upper left corner.
         lying, head_down: with trunk and legs in one line across the picture; with the head at the bottom.
         mirrored: lying with the shoulders as from behind, and the face as from in front.
@@ -98,6 +101,7 @@ class Tally:
     exchanged_outside: int
     negative: int
     frames: int
+    hips_px: np.ndarray
     hip_at_origin: int
     lying: int
     mirrored: int
@@ -183,6 +187,7 @@ def tally(
         exchanged_outside=int((sure_TJ & _outside(points_TJ2, size[::-1], _JUST_OUTSIDE)).sum()),
         negative=int((known_TJ & (points_TJ2 < -_JUST_OUTSIDE * np.array(size)).any(-1)).sum()),
         frames=len(seen_NJ2),
+        hips_px=hip_N2.sum(0),
         hip_at_origin=int((np.linalg.norm(hip_N2, axis=-1) < _HIP_AT_ORIGIN * extent_N).sum()),
         lying=int(lying_N.sum()),
         mirrored=int((lying_N & mirrored_N).sum()),
@@ -339,6 +344,11 @@ def _warnings(found: Tally, size: Size) -> list[str]:
             f"{_percent(found.outside, found.points)} of the keypoints lie outside the picture of {size[0]}x{size[1]} "
             f"and reach {found.reach_px[0]:.0f}x{found.reach_px[1]:.0f}; is the size right?"
         )
+    if _is_landscape(found, size):
+        said.append(
+            f"the body stands at the right edge of {size[0]}x{size[1]}, but in the middle of {size[1]}x{size[0]}; are "
+            "width and height exchanged?"
+        )
     reaches_half = bool(((found.reach_px > 0) & (2 * found.reach_px < size)).all())
     if frames and found.tall >= _MOST_FRAMES * frames and reaches_half:
         said.append(
@@ -398,6 +408,14 @@ def _bone_warnings(found: Tally) -> list[str]:
 
 def _is_lying(found: Tally) -> bool:
     return bool(found.frames and found.lying >= _TURNED * found.frames)
+
+
+def _is_landscape(found: Tally, size: Size) -> bool:
+    """Whether portrait pictures seem to be landscape ones with their sides exchanged."""
+    (width, height), (x, _) = size, (found.hips_px / max(found.frames, 1)).tolist()
+    fits = found.reach_px.max() > 0 and found.exchanged_outside <= 0.001 * found.points
+    low, high = _IN_THE_MIDDLE
+    return bool(width < height and fits and x > _AT_THE_EDGE * width and low * height < x < high * height)
 
 
 def _bones_m(pose_NJ3: np.ndarray, index: dict[str, int]) -> np.ndarray:
