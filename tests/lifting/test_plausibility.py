@@ -129,9 +129,7 @@ def test_a_landscape_taken_for_a_portrait_is_warned_of_where_it_holds_everybody(
     points = filling((1920, 1080)) * 0.8 + [200, 108]
     assert points[..., 0].max() < 1080
     [sentence] = warned(knowing(), points, (1080, 1920), joints="h36m17")
-    assert sentence.startswith(
-        "the body stands at the right edge of 1080x1920, and would in the middle of 1920x1080; are"
-    )
+    assert sentence.startswith("the body stands at the right edge of 1080x1920, but in the middle of 1920x1080; are")
     assert warned(knowing(), points, (1920, 1080), joints="h36m17") == ()
 
 
