@@ -2,16 +2,20 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
+from tests.import_graph import ROOT
 from tests.lifting.keypoints import test_keypoints_blazepose as blazepose
 from tests.lifting.test_batch_lifting import write_parquet
 from tests.lifting.test_lifter import checkpoint_path, lifter, oracle  # noqa: F401
 from tests.people import INTRINSICS, SIZE, person_camera_m, person_px, triples
 from wsgcn.base.errors import InputError
+from wsgcn.containers.npz import load_npz
 from wsgcn.detections.joint_orders import BLAZEPOSE_33, COCO
 from wsgcn.lifting.batch_lifting import lift_file
 from wsgcn.lifting.plausibility import PlausibilityWarning
@@ -27,6 +31,22 @@ LEGS = ("LKnee", "RKnee", "LAnkle", "RAnkle")
 def knowing(lifter):  # noqa: F811
     """A lifter whose network knows the person of `person_px`, so that only the input can be at fault."""
     return lambda frames=FRAMES: oracle(lifter, person_camera_m(frames))
+
+
+class OneBody(torch.nn.Module):
+    """A network that always gives the same body."""
+
+    def __init__(self, pose_J3):
+        super().__init__()
+        self.pose_J3 = torch.from_numpy(pose_J3.astype(np.float32))
+
+    def forward(self, keypoints_BJ2):
+        return self.pose_J3.expand(len(keypoints_BJ2), -1, -1)
+
+
+def one_body(lifter, factor=1):  # noqa: F811
+    pose_J3 = person_camera_m(1)[0, [H36M17.joints.index(joint) for joint in lifter.skeleton.joints]]
+    return replace(lifter, network=OneBody(factor * (pose_J3 - pose_J3[:1])))
 
 
 def warned(lifter, *arguments, **more):  # noqa: F811
@@ -65,6 +85,40 @@ def test_a_joint_now_and_then_outside_is_nothing_to_warn_of(knowing):
 def test_a_step_sideways_is_no_jump(knowing):
     points = person_px(FRAMES) + np.arange(FRAMES)[:, None, None] * [30, 0]
     assert warned(knowing(), points, (1500, 1000), joints="h36m17") == ()
+
+
+SHARED = ROOT.parent / "shared" / "data"
+
+
+def real_files():
+    """Detections of real motion: a name, (T, K, 2 or 3), the joint order and the picture's size."""
+    path = SHARED / "human36m" / "data_2d_h36m_cpn_ft_h36m_dbb.npz"
+    if path.is_file():
+        videos = load_npz(path)["positions_2d"]
+        for subject in ("S1", "S11"):
+            for take, cameras in videos[subject].items():
+                yield f"{subject} {take}", cameras[0], "h36m17", (1000, 1002)
+    path = SHARED / "foreign" / "mmpose_wholebody.json"
+    if path.is_file():
+        people = [frame["instances"][0] for frame in json.loads(path.read_text(encoding="utf-8"))]
+        points = np.array([np.c_[each["keypoints"], each["keypoint_scores"]] for each in people])
+        yield "mmpose", points[:, :17], "coco", (1088, 1920)
+    path = SHARED / "foreign" / "mediapipe_frames.json"
+    if path.is_file():
+        frames = json.loads(path.read_text(encoding="utf-8"))["frames"]
+        points = [[[each["x"], each["y"], each["visibility"]] for each in frame["landmarks"]] for frame in frames]
+        yield "mediapipe", np.array(points) * [1088, 1920, 1], "blazepose_33", (1088, 1920)
+
+
+def test_real_detections_are_nothing_to_warn_of(lifter):  # noqa: F811
+    """With a network that always gives the same body: it is the input that is judged."""
+    files = list(real_files())
+    if not files:
+        pytest.skip("needs shared/data beside the repository")
+    said = {}
+    for name, points, order, size in files:
+        said[name] = warned(one_body(lifter), points, size, joints=order)
+    assert {name: sentences for name, sentences in said.items() if sentences} == {}
 
 
 # --- what is no place in a picture
@@ -300,6 +354,18 @@ def test_a_batch_marks_the_people_that_it_has_doubts_of(lifter, tmp_path, piece_
     assert any("the legs are guesses" in sentence for sentence in b.warnings)
     people = json.loads(pq.ParquetFile(tmp_path / "out.parquet").metadata.metadata[b"wsgcn_people"])
     assert people["b"]["warnings"] == list(b.warnings)
+
+
+def test_a_batch_says_of_whom_the_root_is_known_nowhere(lifter, tmp_path):  # noqa: F811
+    source = write_parquet(tmp_path / "in.parquet", {"a": triples(FRAMES)})
+    behind = one_body(lifter, -1)
+    assert lift_file(behind, source, tmp_path / "out.h5", intrinsics=1145).warned == 1
+    [lifted] = read_lifted(tmp_path / "out.h5")
+    assert any(each.startswith("the root is not known in any frame") for each in lifted.warnings)
+    assert lifted.summary().endswith("root-relative")
+    lift_file(behind, source, tmp_path / "out.parquet", intrinsics=1145)
+    people = json.loads(pq.ParquetFile(tmp_path / "out.parquet").metadata.metadata[b"wsgcn_people"])
+    assert people["a"]["origin"].endswith("where the person stands is not known")
 
 
 def test_a_batch_is_refused_where_most_of_it_would_be_and_marks_the_rest(lifter, tmp_path):  # noqa: F811

@@ -22,7 +22,7 @@ from wsgcn.lifting.keypoints.base import Size, Track, named_order
 from wsgcn.lifting.keypoints.formats import PARQUET, open_keypoints, signature
 from wsgcn.lifting.keypoints.parquet import ParquetFile
 from wsgcn.lifting.keypoints.project_file import DetectionsFile
-from wsgcn.lifting.lifted import Rows, metadata
+from wsgcn.lifting.lifted import ROOT_RELATIVE, Rows, metadata
 from wsgcn.lifting.lifter import Lifter, Options, check_fps, picture_size
 from wsgcn.lifting.plausibility import PlausibilityWarning, Tally, Verdict, camera_warnings, judge, sentence
 from wsgcn.lifting.writers import h5, parquet
@@ -119,7 +119,8 @@ def lift_file(
             verdict = Verdict(None, ()) if found is None else judge(found, picture)
             sentences = [*([verdict.refusal] if verdict.refusal else []), *doubts, *verdict.warnings]
             if sentences:
-                writer.mark(person, {"warnings": sentences})
+                is_nowhere = found is not None and found.root_frames and not found.root_known
+                writer.mark(person, {"warnings": sentences} | ({"origin": ROOT_RELATIVE} if is_nowhere else {}))
                 warned.append(sentence(f"{source}: person {brief(person, 40)}", sentences[0]))
             if verdict.refusal:
                 refused_frames += length
