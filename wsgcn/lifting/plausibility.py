@@ -6,7 +6,7 @@ the input cannot be what it is taken for, and into warnings, where a part of the
 with the likeliest cause.
 
 The thresholds stand below, all of them shares of the frames, points or steps that could be judged. They are far from
-what detectors give for people who are seen whole, and err towards silence: who lies, bends or is cut off is no error.
+what detectors give for people who are seen whole, and err towards silence: who bends or is cut off is no error, and who lies a question.
 """
 
 from collections.abc import Sequence
@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from wsgcn.base.errors import InputError
+from wsgcn.lifting.keypoints.base import Size
 from wsgcn.lifting.lifted import Rows
 from wsgcn.pose.skeleton import Skeleton
-
-Size = tuple[int, int]
 
 # How far outside the picture a point counts, in widths and heights of the picture. Detectors give the
 # joints of who is cut off by the picture's edge at that edge, or a little beyond.
