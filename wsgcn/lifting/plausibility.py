@@ -6,7 +6,8 @@ the input cannot be what it is taken for, and into warnings, where a part of the
 with the likeliest cause.
 
 The thresholds stand below, all of them shares of the frames, points or steps that could be judged. They are far from
-what detectors give for people who are seen whole, and err towards silence: who bends or is cut off is no error, and who lies a question.
+what detectors give for people who are seen whole, and err towards silence: who bends or
+is cut off is no error, and who lies is a question.
 """
 
 from collections.abc import Sequence
