@@ -78,6 +78,52 @@ def test_people_are_listed_and_chosen(lift, tmp_path):
     assert (lifted.person, lifted.frames.tolist(), int(lifted.missing.sum())) == ("8", list(range(9)), 0)
 
 
+def test_the_list_says_that_there_are_no_tracks_and_how_people_were_told_apart(lift, tmp_path):
+    both = entries(triples(12)) + entries(triples(9, seed="b") + np.array([400, 0, 0]))
+    (tmp_path / "clip.json").write_text(json.dumps(both), encoding="utf-8")
+    _, printed, _ = lift("clip.json", "--list")
+    assert printed.splitlines()[1:] == [
+        "  no tracks: people are continued from frame to frame by where they are; 1 is seen longest",
+        "  1 (12 frames from 0 to 11, mean score 0.90)",
+        "  2 (9 frames from 0 to 8, mean score 0.90)",
+    ]
+    (tmp_path / "clip.json").write_text(json.dumps(entries(triples(12))), encoding="utf-8")
+    _, printed, _ = lift("clip.json", "--list")
+    assert "no tracks: no frame has more than one person, which is taken for the same" in printed
+
+
+def test_warnings_and_what_the_checkpoint_is_for_are_told_in_a_line_each(lift, tmp_path):
+    points = triples(12)
+    points[:, 13:, 2] = 0.05  # knees and ankles
+    (tmp_path / "clip.json").write_text(json.dumps(entries(points)), encoding="utf-8")
+    status, _, told = lift("clip.json", "--size", "1000x1000", "-o", tmp_path / "out.npz")
+    assert status == 0
+    lines = told.splitlines()
+    assert f"Warning: {tmp_path / 'clip.json'}: the legs are guesses: their joints have scores far below the" in told
+    assert lines[-1].endswith(
+        "weak.pt was trained for the cameras of its capture alone; seen by another, a body may lean or be misshapen."
+    )
+    assert [line.startswith(("From coco", "Warning: ", "The checkpoint ")) for line in lines] == [True] * len(lines)
+
+
+def test_a_batch_tells_them_too(lift, tmp_path):
+    points = triples(12)
+    points[:, 13:, 2] = 0.05
+    write_parquet(tmp_path / "in.parquet", {"a": points, "b": points})
+    status, _, told = lift("in.parquet", "-o", tmp_path / "out.parquet")
+    assert status == 0
+    assert told.startswith(f"Warning: {tmp_path / 'in.parquet'}: person a: the legs are guesses")
+    assert "The output marks 1 more of its people." in told
+    assert told.count("was trained for the cameras of its capture alone") == 1
+
+
+def test_a_focal_length_that_is_none_is_status_1(lift, clip, tmp_path):
+    status, _, told = lift(*clip, "--intrinsics", "0.9", "-o", tmp_path / "out.npz")
+    assert status == 1
+    assert "the focal length is 0.9 px for pictures of 1000x1000" in told
+    assert not (tmp_path / "out.npz").exists()
+
+
 def test_parquet_and_whole_detections_are_lifted_in_batches(lift, tmp_path):
     write_parquet(tmp_path / "in.parquet", PEOPLE)
     status, printed, _ = lift("in.parquet", "-o", tmp_path / "out.parquet")
@@ -95,7 +141,7 @@ def test_parquet_and_whole_detections_are_lifted_in_batches(lift, tmp_path):
         ([], "wsgcn lift: -o: is missing; give the file to write"),
         (["-o", "out.fbx"], "wsgcn lift: out.fbx: has the suffix '.fbx', expected one of .npz"),
         (["-o", "out.npz"], "does not say how large its pictures are; give the size"),
-        (["-o", "out.npz", "--size", "100x100"], "px, far outside the picture of 100x100; is the size right?"),
+        (["-o", "out.npz", "--size", "100x100"], "size 100x100, but keypoints reach 5"),
         (
             ["-o", "out.npz", "--size", "1000x1000", "--joints", "body_25"],
             "has 17 joints, but the order body_25 has 25",

@@ -43,6 +43,7 @@ def test_it_says_what_the_checkpoint_is(described):
     assert rows["network"] == "semgcn, 8 channels, 1 residual block, non-local layers"
     assert rows["parameters"] == f"{count_parameters(checkpoint.network()):,}"
     assert rows["2D source"] == "gt (exact projections)"
+    assert rows["cameras"].startswith("trained for the cameras of its capture alone; seen by another, a body may lean")
     assert rows["normalisation"].endswith("x / w * 2 - 1, y / w * 2 - h / w")
     assert rows["epoch"] == "2 of 2, the last epoch"
     assert rows["step"] == "1,234"
@@ -121,6 +122,7 @@ def test_the_recipe_is_named(described, tmp_path):
     )
     assert values(describe(tmp_path / "weak.pt"))["recipe"] == words
     write_tiny_checkpoint(tmp_path / "weak.pt", augmentation__camera="any", weak__epochs=0)
-    assert values(describe(tmp_path / "weak.pt"))["recipe"].endswith("; nothing of the unlabelled")
-    recipe = values(describe(tmp_path / "weak.pt"))["recipe"]
-    assert "augmentation: camera any, any.pitch_deg -20.0, 35.0, any.roll_deg 3" in recipe
+    rows = values(describe(tmp_path / "weak.pt"))
+    assert rows["cameras"] == "any"
+    assert rows["recipe"].endswith("; nothing of the unlabelled")
+    assert "augmentation: camera any, any.pitch_deg -20.0, 35.0, any.roll_deg 3" in rows["recipe"]

@@ -14,7 +14,7 @@ from wsgcn.rendering.sources import read_sequences
 MISSING = 3
 
 
-def lifted(fps=30.0, person="7"):
+def lifted(fps=30.0, person="7", **about):
     """Six frames of a person who stands on its feet, 0.9 m below the hip; frame 3 is missing."""
     pose_m = np.zeros((6, 16, 3), np.float32)
     for joint, y in {"Head": -0.7, "Thorax": -0.5, "LFoot": 0.9, "RFoot": 0.9}.items():
@@ -32,7 +32,7 @@ def lifted(fps=30.0, person="7"):
         person=person,
         skeleton=H36M16,
         names=None,
-        about={"source": "me.json", "fps": fps},
+        about={"source": "me.json", "fps": fps, **about},
     )
 
 
@@ -65,6 +65,23 @@ def test_an_unknown_frame_rate_is_said_to_be_assumed(tmp_path):
     npz.write(lifted(fps=None), tmp_path / "me.npz")
     [sequence] = read_sequences(tmp_path / "me.npz")
     assert (sequence.fps, sequence.data) == (25, "me.json, camera taken for level, 25 frames a second assumed")
+
+
+@pytest.mark.parametrize("writer", [npz, h5], ids=["npz", "h5"])
+def test_warnings_and_what_the_checkpoint_is_for_stand_first(tmp_path, writer):
+    path = tmp_path / f"me.{writer.__name__.split('.')[-1]}"
+    about = {"warnings": ["the legs are guesses"], "checkpoint_caveat": "trained for one"}
+    writer.write(lifted(**about), path)
+    [sequence] = read_sequences(path)
+    said = "WARNING: the legs are guesses, checkpoint for the cameras of its capture alone, me.json, "
+    assert sequence.data.startswith(said)
+
+
+@pytest.mark.parametrize("odd", [5, "text", {"a": 1}, None, [None, 7]], ids=str)
+def test_warnings_of_another_kind_are_no_reason_to_fail(tmp_path, odd):
+    npz.write(lifted(warnings=odd), tmp_path / "me.npz")
+    [sequence] = read_sequences(tmp_path / "me.npz")
+    assert "me.json" in sequence.data
 
 
 def test_several_people_are_several_sequences(tmp_path):

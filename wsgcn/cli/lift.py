@@ -3,11 +3,14 @@
 import argparse
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wsgcn.lifting.batch_lifting import Summary
     from wsgcn.lifting.lifter import Lifter, Options
+    from wsgcn.model.checkpoint import Checkpoint
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
@@ -76,7 +79,9 @@ def add_parser(subparsers: "Subparsers") -> None:
         "values)",
     )
     what.add_argument(
-        "--person", metavar="ID", help="whom to lift: a track, or without tracks 1 for the highest score in each frame"
+        "--person",
+        metavar="ID",
+        help="whom to lift: a track, or without tracks 1 for whom the file shows longest; see --list",
     )
     what.add_argument("--list", action="store_true", help="list the people in the file and stop")
     what.add_argument("--fps", type=float, metavar="N", help="frames a second, noted in the output; BVH needs it")
@@ -113,6 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: see `wsgcn.lifting.lifter.Lifter.lift`.
     """
     from wsgcn.base.errors import InputError
+    from wsgcn.lifting.plausibility import PlausibilityWarning
 
     if arguments.list:
         return _list(arguments)
@@ -121,20 +127,21 @@ def run(arguments: argparse.Namespace) -> int:
     is_for_batches = not arguments.ray and _is_for_batches(arguments)
     if arguments.unit == "share" and (arguments.ray or is_for_batches):
         raise InputError("--unit: is share, but Parquet and detections.h5 hold pixels.")
-    if arguments.ray:
-        return _lift_folder(arguments)
-    if is_for_batches:
-        return _lift_batches(arguments)
-    return _lift_clip(arguments)
+    lift = _lift_folder if arguments.ray else _lift_batches if is_for_batches else _lift_clip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PlausibilityWarning)  # they are told in lines of their own
+        return lift(arguments)
 
 
 def _lift_clip(arguments: argparse.Namespace) -> int:
     from wsgcn.lifting.keypoints.formats import open_keypoints
+    from wsgcn.lifting.plausibility import sentence
     from wsgcn.lifting.writers.formats import check_suffix, write_lifted
 
     check_suffix(arguments.output)
     file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints, arguments.unit)
-    lifted = _lifter(arguments).lift(
+    lifter = _lifter(arguments)
+    lifted = lifter.lift(
         file,
         arguments.size,
         person=arguments.person,
@@ -146,7 +153,19 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
     print(f"{arguments.output}: {lifted.summary()}")
     if file.order.bias:
         print(f"From {file.order.name} joints: {file.order.bias}.", file=sys.stderr)
+    for warning in lifted.warnings:
+        _warn(sentence(arguments.keypoints, warning))
+    _tell_caveat(lifter.path, lifter.checkpoint)
     return 0
+
+
+def _warn(text: str) -> None:
+    print(f"Warning: {text}", file=sys.stderr)
+
+
+def _tell_caveat(path: Path, checkpoint: "Checkpoint") -> None:
+    if checkpoint.caveat:
+        print(f"The checkpoint {path} was {checkpoint.caveat}.", file=sys.stderr)
 
 
 def _is_for_batches(arguments: argparse.Namespace) -> bool:
@@ -164,8 +183,9 @@ def _is_for_batches(arguments: argparse.Namespace) -> bool:
 def _lift_batches(arguments: argparse.Namespace) -> int:
     from wsgcn.lifting.batch_lifting import lift_file
 
+    lifter = _lifter(arguments)
     summary = lift_file(
-        _lifter(arguments),
+        lifter,
         arguments.keypoints,
         arguments.output,
         arguments.size,
@@ -175,12 +195,21 @@ def _lift_batches(arguments: argparse.Namespace) -> int:
         options=_options(arguments),
     )
     print(f"{arguments.output}: {summary}")
+    _warn_of_people(summary)
+    _tell_caveat(lifter.path, lifter.checkpoint)
     return 0
+
+
+def _warn_of_people(summary: "Summary") -> None:
+    if summary.warned:
+        more = f" The output marks {summary.warned - 1} more of its people." if summary.warned > 1 else ""
+        _warn(f"{summary.warning}{more}")
 
 
 def _lift_folder(arguments: argparse.Namespace) -> int:
     from wsgcn.lifting.lifter import DEFAULT_CHECKPOINT
     from wsgcn.lifting.ray_lifting import Settings, lift_folder
+    from wsgcn.model.checkpoint import load_checkpoint
 
     settings = Settings(
         checkpoint=(arguments.checkpoint or DEFAULT_CHECKPOINT).absolute(),
@@ -192,6 +221,8 @@ def _lift_folder(arguments: argparse.Namespace) -> int:
     )
     for name, summary in lift_folder(arguments.keypoints, arguments.output, settings).items():
         print(f"{name}: {summary}")
+        _warn_of_people(summary)
+    _tell_caveat(settings.checkpoint, load_checkpoint(settings.checkpoint))
     return 0
 
 
@@ -200,6 +231,8 @@ def _list(arguments: argparse.Namespace) -> int:
 
     file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints, arguments.unit)
     print(f"{file.origin}: {file.format}, joints {file.order.name}, {len(file.people)} people")
+    if told_apart := getattr(file, "told_apart", ""):
+        print(f"  no tracks: {told_apart}")
     for person in file.people:
         print(f"  {person}")
     return 0

@@ -100,6 +100,13 @@ class Checkpoint:
             if is_read and f"weak.{name}" in settings
         }
 
+    @property
+    def caveat(self) -> str:
+        """What whoever lifts with it should know, a sentence without a dot; empty if it is for any camera."""
+        if flat(self.params).get("augmentation.camera") == "any":
+            return ""
+        return "trained for the cameras of its capture alone; seen by another, a body may lean or be misshapen"
+
     def network(self) -> nn.Module:
         """The network with the chosen weights, in evaluation mode, on the CPU."""
         network = build_network(self.skeleton, self.model)

@@ -33,6 +33,7 @@ def describe(path: Path | str) -> str:
             "epoch": describe_epoch(checkpoint),
             "step": f"{checkpoint.step:,}",
             "recipe": describe_recipe(checkpoint),
+            "cameras": checkpoint.caveat or "any",
             "size": f"{Path(path).stat().st_size:,} bytes",
             "SHA-256": file_sha256(path),
         }

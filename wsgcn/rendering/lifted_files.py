@@ -17,6 +17,7 @@ from wsgcn.rendering.sequences import PoseSequence
 from wsgcn.rendering.viewpoint import lift_to_floor, upright_from_camera
 
 _FPS_IF_UNKNOWN = 25.0
+_MOST_WARNINGS = 8
 
 
 def is_lifted(path: Path) -> bool:
@@ -49,7 +50,10 @@ def lifted_sequences(path: Path) -> Iterator[PoseSequence]:
 def _sequence(lifted: Lifted, path: Path) -> PoseSequence:
     upright_m = lifted.pose_m.astype(np.float64) @ upright_from_camera(None).T
     fps = float(lifted.about.get("fps") or 0)
-    about = [str(lifted.about.get("source", path.name)), "camera taken for level"]
+    # What is wrong stands before what is assumed: a clip's caption is cut where it is full.
+    about = [f"WARNING: {brief(sentence)}" for sentence in lifted.warnings[:_MOST_WARNINGS]]
+    about += ["checkpoint for the cameras of its capture alone"] if lifted.about.get("checkpoint_caveat") else []
+    about += [brief(lifted.about.get("source", path.name), 40), "camera taken for level"]
     about += [] if fps else [f"{_FPS_IF_UNKNOWN:.0f} frames a second assumed"]
     return PoseSequence(
         title=f"person {lifted.person}",

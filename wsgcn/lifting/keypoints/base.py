@@ -34,7 +34,7 @@ class Track:
     """One person over T frames, in the file's own joint order.
 
     Attributes:
-        person: what the file calls them, or their rank by score, see `Instances.tracks`.
+        person: what the file calls them, or a number, see `Instances.tracks`.
         frames: (T,) int64, the numbers of the frames, ascending, from the person's first to their last.
         keypoints: (T, K, 2) float32; NaN where a joint or the person is missing. Pixels, or parts of the picture's
             width and height if `normalised`.
@@ -129,6 +129,11 @@ class InUnit:
     @property
     def people(self) -> Sequence[Person]:
         return self.file.people
+
+    @property
+    def told_apart(self) -> str:
+        """How people without tracks were told apart; empty where that is no question."""
+        return getattr(self.file, "told_apart", "")
 
     def track(self, person: str) -> Track:
         return replace(self.file.track(person), normalised=self.unit == "share")

@@ -1,7 +1,8 @@
 """Parquet: a row a person and frame, written in batches.
 
 Columns: person, frame, missing, interpolated and substituted (J booleans each), pose_m (3 J numbers, x, y, z of each
-joint, null where missing), and with intrinsics root_m (3 numbers). The file's metadata hold, under `wsgcn`, JSON.
+joint, null where missing), and with intrinsics root_m (3 numbers). The file's metadata hold, under `wsgcn`, JSON,
+and, where there is any, under `wsgcn_people` what is said of single people, such as `warnings`, JSON by person.
 """
 
 import json
@@ -20,6 +21,7 @@ from wsgcn.lifting.lifted import Rows
 # A row group costs some kilobytes in the file's metadata: the people of a street, seen for seconds each, share one.
 _GROUP_ROWS = 16384
 _GROUP_TABLES = 1024
+_MOST_MARKED = 10_000  # people; the metadata are in memory as a whole, whoever reads the file
 
 
 class ParquetWriter:
@@ -28,6 +30,7 @@ class ParquetWriter:
     def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
         self._writer, self._schema = writer, schema
         self._waiting: list[pa.Table] = []
+        self._marks: dict[str, Mapping[str, Any]] = {}
 
     def add(self, person: str, rows: Rows, about: Mapping[str, Any]) -> None:
         """Append the next frames of a person."""
@@ -44,6 +47,17 @@ class ParquetWriter:
         self._waiting.append(pa.table(columns, schema=self._schema))
         if sum(len(table) for table in self._waiting) >= _GROUP_ROWS or len(self._waiting) >= _GROUP_TABLES:
             self.flush()
+
+    def mark(self, person: str, about: Mapping[str, Any]) -> None:
+        """Say something of a person who was added; of the first 10,000 of them."""
+        if len(self._marks) < _MOST_MARKED:
+            self._marks[person] = about
+
+    def close(self) -> None:
+        """Write what waits, and the metadata of people."""
+        self.flush()
+        if self._marks:
+            self._writer.add_key_value_metadata({"wsgcn_people": json.dumps(self._marks)})
 
     def flush(self) -> None:
         """Write what waits, as a row group."""
@@ -68,7 +82,7 @@ def create(path: Path, metadata: Mapping[str, Any], *, is_absolute: bool) -> Ite
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         content = ParquetWriter(writer, schema)
         yield content
-        content.flush()
+        content.close()
 
 
 def _lists(values_TN: np.ndarray, null_T: np.ndarray | None = None) -> pa.Array:
