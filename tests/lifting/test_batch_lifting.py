@@ -9,10 +9,10 @@ from tests.lifting.test_lifter import checkpoint_path, lifter  # noqa: F401
 from tests.people import SIZE, person_px, triples
 from tests.tiny import write_tiny_capture
 from wsgcn.base.errors import InputError
+from wsgcn.lifting.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.lifting.batch_lifting import lift_file
 from wsgcn.lifting.lifter import Options
 from wsgcn.lifting.writers.formats import read_lifted
-from wsgcn.pose.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 
 OPTIONS = Options(max_gap=4, smooth=5)
 METADATA = {"joints": "coco", "width": str(SIZE[0]), "height": str(SIZE[1])}

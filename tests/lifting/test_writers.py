@@ -8,9 +8,9 @@ import pytest
 
 from tests.people import person_camera_m
 from wsgcn.base.errors import InputError
+from wsgcn.lifting.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.lifting.lifted import Lifted, Rows
 from wsgcn.lifting.writers.formats import SUFFIXES, read_lifted, write_lifted
-from wsgcn.pose.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.pose.skeleton import H36M16, H36M17
 
 FRAMES = 20

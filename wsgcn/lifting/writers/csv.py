@@ -2,7 +2,7 @@
 
 `pandas.read_csv(path, comment="#")` reads it. Columns: frame, the picture's name where it is known, missing,
 interpolated and substituted (names of joints, separated by semicolons), then x, y, z of each joint, such as RHip_x_m,
-with intrinsics root_x_m, root_y_m, root_z_m, and the joint angles of `wsgcn.pose.angles`, such as RKnee_flexion_deg.
+with intrinsics root_x_m, root_y_m, root_z_m, and the joint angles of `wsgcn.lifting.angles`, such as RKnee_flexion_deg.
 """
 
 import csv
@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from wsgcn.base.files import atomic_path
+from wsgcn.lifting.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.lifting.lifted import Lifted
-from wsgcn.pose.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 
 
 def write(lifted: Lifted, path: Path) -> None:

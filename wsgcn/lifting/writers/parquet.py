@@ -1,7 +1,7 @@
 """Parquet: a row a person and frame, written in batches.
 
 Columns: person, frame, missing, interpolated and substituted (J booleans each), pose_m (3 J numbers, x, y, z of each
-joint, null where missing), with intrinsics root_m (3 numbers), and the joint angles of `wsgcn.pose.angles` as numbers,
+joint, null where missing), with intrinsics root_m (3 numbers), and the joint angles of `wsgcn.lifting.angles` as numbers,
 such as RKnee_flexion_deg, null where there is none. The file's metadata hold, under `wsgcn`, JSON.
 """
 
@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wsgcn.base.files import atomic_path
+from wsgcn.lifting.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.lifting.lifted import Rows
-from wsgcn.pose.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.pose.skeleton import Skeleton
 
 # A row group costs some kilobytes in the file's metadata: the people of a street, seen for seconds each, share one.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.people import person_camera_m
-from wsgcn.pose.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
+from wsgcn.lifting.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
 
 # A figure in x right, y away, z up that looks away from us (forward: +y, its left: -x), arms hanging, legs straight.
