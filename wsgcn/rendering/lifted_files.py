@@ -11,6 +11,7 @@ import numpy as np
 from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief
 from wsgcn.base.hdf5 import ForeignHdf5
+from wsgcn.lifting.keypoints.base import LARGEST_SIDE
 from wsgcn.lifting.lifted import FORMAT, Lifted
 from wsgcn.lifting.writers.formats import read_lifted
 from wsgcn.rendering.sequences import PoseSequence
@@ -41,15 +42,16 @@ def lifted_sequences(path: Path) -> Iterator[PoseSequence]:
         has_somebody = True
         if not len(lifted.frames):
             raise InputError(f"{path}: holds no frames of person {brief(lifted.person, 40)}; there is nothing to show.")
-        yield _sequence(lifted, path)
+        yield lifted_sequence(lifted, path.name)
     if not has_somebody:
         raise InputError(f"{path}: holds no poses; there is nothing to render.")
 
 
-def _sequence(lifted: Lifted, path: Path) -> PoseSequence:
+def lifted_sequence(lifted: Lifted, origin: str) -> PoseSequence:
+    """What is shown of a lifted clip; `origin` names it where it does not say where it came from."""
     upright_m = lifted.pose_m.astype(np.float64) @ upright_from_camera(None).T
     fps = float(lifted.about.get("fps") or 0)
-    about = [str(lifted.about.get("source", path.name)), "camera taken for level"]
+    about = [str(lifted.about.get("source", origin)), "camera taken for level"]
     about += [] if fps else [f"{_FPS_IF_UNKNOWN:.0f} frames a second assumed"]
     return PoseSequence(
         title=f"person {lifted.person}",
@@ -58,4 +60,14 @@ def _sequence(lifted: Lifted, path: Path) -> PoseSequence:
         fps=fps or _FPS_IF_UNKNOWN,
         predicted_m=upright_m + lift_to_floor(upright_m),
         keypoints_px=lifted.keypoints_px.astype(np.float64),
+        size_px=_size(lifted.about.get("size_px")),
+        frames=lifted.frames,
     )
+
+
+def _size(value: object) -> tuple[int, int] | None:
+    """A size as files hold it; None where it is none."""
+    sides = list(value) if isinstance(value, list | tuple) else []
+    if len(sides) != 2 or not all(isinstance(side, int) and 1 <= side <= LARGEST_SIDE for side in sides):
+        return None
+    return sides[0], sides[1]
