@@ -35,7 +35,7 @@ def cut_strips(
 
     Args:
         boxes_px: what to show of the picture, for each sequence.
-        most: pictures in all strips together.
+        most: pictures in all strips together, but for one more a sequence.
 
     Raises:
         InputError: the video cannot be read, ends before the sequences begin, or has another shape than their pictures;
