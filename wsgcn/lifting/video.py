@@ -20,7 +20,7 @@ from wsgcn.base.errors import InputError
 from wsgcn.base.files import regular_file
 from wsgcn.base.foreign import brief, reading
 
-MOST_PIXELS = 2**26  # of a frame; 8K has half as many
+MOST_PIXELS = 2**25  # of a frame; 8K fits just so
 
 # What is one file and needs no other: a playlist could name any file, or the network.
 _OPEN_OPTIONS = {
@@ -58,6 +58,7 @@ def _by_pyav(path: Path, first: int, step: int) -> Iterator[Image.Image]:
             raise InputError(f"{path}: has no video in it.")
         with reading(path, "video"):
             container.streams.video[0].thread_type = "AUTO"
+            container.streams.video[0].codec_context.options = {"max_pixels": str(MOST_PIXELS)}
             frames = container.decode(video=0)
         number = 0
         while True:
