@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -65,6 +66,44 @@ def test_an_unknown_frame_rate_is_said_to_be_assumed(tmp_path):
     npz.write(lifted(fps=None), tmp_path / "me.npz")
     [sequence] = read_sequences(tmp_path / "me.npz")
     assert (sequence.fps, sequence.data) == (25, "me.json, camera taken for level, 25 frames a second assumed")
+
+
+@pytest.mark.parametrize("writer", [npz, h5], ids=["npz", "h5"])
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, ()),
+        ({"warnings": ["the legs are guesses", "the hip jumps."]}, ("The legs are guesses.", "The hip jumps.")),
+        (
+            {"checkpoint": "weak.pt", "checkpoint_caveat": "trained for its cameras alone"},
+            ("The checkpoint weak.pt was trained for its cameras alone.",),
+        ),
+        ({"checkpoint_caveat": ""}, ()),
+        ({"warnings": ["w" * 900] * 50}, (f"W{'w' * 395} ....",) * 8),
+    ],
+    ids=["old", "warnings", "caveat", "no caveat", "too much"],
+)
+def test_what_lifting_warned_of_is_told_by_whoever_shows_it(tmp_path, writer, said, expected):
+    path = tmp_path / f"me.{writer.__name__.split('.')[-1]}"
+    writer.write(replace(lifted(), about={"source": "me.json", "fps": 30.0, **said}), path)
+    [sequence] = read_sequences(path)
+    assert sequence.warnings == expected
+
+
+@pytest.mark.parametrize("writer", [npz, h5], ids=["npz", "h5"])
+@pytest.mark.parametrize(
+    ("size_px", "expected"),
+    [([1920, 1080], (1920, 1080)), (None, None), ([0, 5], None), ([5], None), ("wide", None)],
+    ids=range(5),
+)
+def test_the_size_of_the_picture_and_the_numbers_of_the_frames_come_along(tmp_path, writer, size_px, expected):
+    path = tmp_path / f"me.{writer.__name__.split('.')[-1]}"
+    clip = replace(lifted(), about={"size_px": size_px, "fps": 30.0}, frames=np.arange(7, 13))
+    writer.write(clip, path)
+    [sequence] = read_sequences(path)
+    assert sequence.size_px == expected
+    assert sequence.frames.tolist() == list(range(7, 13))
+    assert sequence.resampled(np.array([1, 3])).frames.tolist() == [8, 10]
 
 
 def test_several_people_are_several_sequences(tmp_path):

@@ -530,6 +530,13 @@ def test_no_halo_cuts_the_spine_where_hips_and_shoulders_meet_it(browser, tmp_pa
     assert browser.get_log("browser") == []
 
 
+def test_warnings_stand_on_the_page_and_take_no_room_without(browser, shown, tmp_path):
+    assert not shown.element("warnings").is_displayed()
+    write_viewer(tmp_path / "me.html", [own(2, warnings=("The legs are <b>guesses</b>.", "Second."))], title="me")
+    page = opened(browser, tmp_path / "me.html")
+    assert page.text("warnings").splitlines() == ["The legs are <b>guesses</b>.", "Second."]
+
+
 def test_a_narrow_screen_shows_the_pose_above_the_chart(shown):
     size = shown.browser.get_window_size()
     shown.browser.set_window_size(500, 800)

@@ -3,8 +3,9 @@
 Their poses are in camera axes and nothing says how the camera was held: it is taken for level.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from wsgcn.rendering.sequences import PoseSequence
 from wsgcn.rendering.viewpoint import lift_to_floor, upright_from_camera
 
 _FPS_IF_UNKNOWN = 25.0
+_MOST_WARNINGS = 8
 
 
 def is_lifted(path: Path) -> bool:
@@ -62,7 +64,18 @@ def lifted_sequence(lifted: Lifted, origin: str) -> PoseSequence:
         keypoints_px=lifted.keypoints_px.astype(np.float64),
         size_px=_size(lifted.about.get("size_px")),
         frames=lifted.frames,
+        warnings=_warnings(lifted.about),
     )
+
+
+def _warnings(about: Mapping[str, Any]) -> tuple[str, ...]:
+    """What lifting found wrong, and what the checkpoint is not for; older files say neither."""
+    found = about.get("warnings")
+    listed = list(found) if isinstance(found, list | tuple) else [found]
+    if caveat := about.get("checkpoint_caveat"):
+        listed.append(f"the checkpoint {brief(about.get('checkpoint', ''), 60)} was {caveat}")
+    said = [brief(str(sentence).removesuffix("."), 400) for sentence in listed[:_MOST_WARNINGS] if sentence]
+    return tuple(f"{sentence[:1].upper()}{sentence[1:]}." for sentence in said)
 
 
 def _size(value: object) -> tuple[int, int] | None:

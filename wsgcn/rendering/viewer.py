@@ -113,6 +113,7 @@ def _encoded(sequence: PoseSequence, box_px: Box, strip: Strip | None) -> dict[s
     return {
         "title": sequence.title,
         "data": sequence.data,
+        "warnings": sequence.warnings,
         "fps": sequence.fps,
         "frames": len(sequence),
         "unit_m": unit_m,
