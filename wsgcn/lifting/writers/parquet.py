@@ -1,8 +1,7 @@
-"""Parquet: a row a person and frame, written in batches.
+"""Parquet: a row a person and frame, in batches; joint angles (`wsgcn.lifting.angles`) are columns, RKnee_flexion_deg.
 
 Columns: person, frame, missing, interpolated and substituted (J booleans each), pose_m (3 J numbers, x, y, z of each
-joint, null where missing), with intrinsics root_m (3 numbers), and the joint angles of `wsgcn.lifting.angles`, such as
-RKnee_flexion_deg, null where there is none. The file's metadata hold, under `wsgcn`, JSON.
+joint, null where missing), and with intrinsics root_m (3 numbers). The file's metadata hold, under `wsgcn`, JSON.
 """
 
 import json
