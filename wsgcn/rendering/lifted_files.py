@@ -44,16 +44,16 @@ def lifted_sequences(path: Path) -> Iterator[PoseSequence]:
         has_somebody = True
         if not len(lifted.frames):
             raise InputError(f"{path}: holds no frames of person {brief(lifted.person, 40)}; there is nothing to show.")
-        yield lifted_sequence(lifted, path.name)
+        yield lifted_sequence(lifted, path)
     if not has_somebody:
         raise InputError(f"{path}: holds no poses; there is nothing to render.")
 
 
-def lifted_sequence(lifted: Lifted, origin: str) -> PoseSequence:
-    """What is shown of a lifted clip; `origin` names it where it does not say where it came from."""
+def lifted_sequence(lifted: Lifted, path: Path) -> PoseSequence:
+    """The sequence of one person; `path` stands for a source that they do not name."""
     upright_m = lifted.pose_m.astype(np.float64) @ upright_from_camera(None).T
     fps = float(lifted.about.get("fps") or 0)
-    about = [str(lifted.about.get("source", origin)), "camera taken for level"]
+    about = [str(lifted.about.get("source", path.name)), "camera taken for level"]
     about += [] if fps else [f"{_FPS_IF_UNKNOWN:.0f} frames a second assumed"]
     return PoseSequence(
         title=f"person {lifted.person}",
