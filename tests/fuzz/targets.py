@@ -8,6 +8,8 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,7 @@ from tests.people import SIZE, triples
 from tests.rendering.capture import write_predictions
 from tests.tiny import write_tiny_capture
 from tests.tiny_checkpoint import write_tiny_checkpoint
+from tests.videos import grey_of, write_gif
 from wsgcn.captures.preprocessing import preprocess
 from wsgcn.detections.importing import import_detections
 from wsgcn.detections.params import DetectionsSection as DetectionsParams
@@ -45,6 +48,7 @@ from wsgcn.lifting.batch_lifting import lift_file
 from wsgcn.lifting.intrinsics import intrinsics_px
 from wsgcn.lifting.keypoints.formats import open_keypoints
 from wsgcn.lifting.lifter import Lifter
+from wsgcn.lifting.video import read_frames
 from wsgcn.lifting.writers.formats import write_lifted
 from wsgcn.pose.store import Detections, Poses, Predictions
 from wsgcn.release.checkpoint_info import describe
@@ -391,6 +395,23 @@ def read_poses_to_show(path: Path, out: Path) -> object:
 # the rest
 
 
+def videos(folder: Path) -> Iterator[Seed]:
+    """For PyAV. ffmpeg is a program of its own, which the fuzz test forbids readers to start."""
+    yield _written(folder, lambda place: write_gif(place / "clip.gif", 5, durations_ms=(20, 500)))
+    yield _written(folder, lambda place: _write_mp4(place / "clip.mp4"))
+
+
+def _write_mp4(path: Path) -> None:
+    av = import_module("av")
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(5):
+            picture = np.full((48, 64, 3), grey_of(number), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode())
+
+
 def intrinsics(_: Path) -> Iterator[Seed]:
     yield {"K.json": _json(MATRIX.tolist())}
     yield {"K.npy": _npy(MATRIX.astype(float))}
@@ -444,6 +465,11 @@ _ALL = (
     Target("detections_lifted", detections, lift_detections),
     Target("lifted_npz", partial(lifted, ".npz"), read_poses_to_show),
     Target("lifted_h5", partial(lifted, ".h5"), read_poses_to_show),
+    *(
+        [Target("video", videos, lambda path, _: [frame.size for frame in read_frames(path)])]
+        if find_spec("av")
+        else []
+    ),
     Target("intrinsics", intrinsics, lambda path, _: intrinsics_px(path, PICTURE)),
     Target("checkpoint", checkpoints, lambda path, _: describe(path)),
     Target("params", params, lambda path, _: read_params(path).flat()),
