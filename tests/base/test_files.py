@@ -52,9 +52,22 @@ def test_a_path_may_be_a_string(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text(encoding="utf-8") == "new"
 
 
-def test_a_new_file_is_readable_by_everyone(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "file.json", "{}")
-    assert (tmp_path / "file.json").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_new_file_has_what_the_umask_leaves(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "file.json", "{}")
+        assert os.umask(umask) == umask, "it is put back"
+    finally:
+        os.umask(before)
+    assert (tmp_path / "file.json").stat().st_mode & 0o777 == mode
+
+
+def test_a_file_that_is_replaced_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "file.json").write_text("old")
+    (tmp_path / "file.json").chmod(0o640)
+    write_atomically(tmp_path / "file.json", "new")
+    assert (tmp_path / "file.json").stat().st_mode & 0o777 == 0o640
 
 
 def test_the_temporary_file_lies_beside_the_target_and_keeps_its_suffix(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_an_untracked_stage_never_imports_mlflow(folder: Path) -> None:
 
 
 def test_a_wrong_parameter_is_one_sentence_before_any_work(folder: Path) -> None:
-    set_value(folder, "stride: 5", "stride: 0")
+    set_value(folder, "stride: 1", "stride: 0")
     result = run(folder)
     assert result.returncode == 1
     assert result.stdout == ""
@@ -95,6 +95,23 @@ def test_an_interruption_is_one_line_and_status_130(folder: Path) -> None:
     heeded = "signal.signal(signal.SIGINT, signal.default_int_handler)"
     result = run(folder, work=f"{heeded}; os.kill(os.getpid(), signal.SIGINT)")
     assert (result.returncode, result.stderr) == (130, "warmup: interrupted.\n")
+
+
+def test_a_termination_is_one_line_and_status_143_and_leaves_no_temporary_file(folder: Path) -> None:
+    """A second signal on the way out changes nothing."""
+    work = (
+        "from wsgcn.base.files import atomic_path\n"
+        "    with atomic_path('out.bin') as temporary:\n"
+        "        temporary.write_bytes(b'part')\n"
+        "        try:\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        finally:\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    before = set(folder.iterdir())
+    result = run(folder, work=work)
+    assert (result.returncode, result.stderr) == (143, "warmup: terminated.\n")
+    assert set(folder.iterdir()) == before
 
 
 def test_our_own_slip_has_its_traceback(folder: Path) -> None:

@@ -59,7 +59,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         temporary = Path(name)
         yield temporary
         _flush_to_disk(temporary)
-        temporary.chmod(0o644)
+        temporary.chmod(_mode(path))
         temporary.replace(path)
     except BaseException as error:
         if temporary is not None:
@@ -70,6 +70,15 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
                 f"{path}: could not be written ({error.strerror or error}); what stood there before is untouched."
             ) from error
         raise
+
+
+def _mode(path: Path) -> int:
+    """Of a new file: what stood there before had it, else what the umask leaves of reading and writing for all."""
+    with suppress(FileNotFoundError):
+        return stat.S_IMODE(path.stat().st_mode)
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask
 
 
 def _flush_to_disk(path: Path) -> None:

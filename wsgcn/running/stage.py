@@ -1,9 +1,11 @@
 """What `python -m stages NAME` does around a stage's work: parameters, tracker, and one sentence for bad input."""
 
 import os
+import signal
 import sys
 from importlib import import_module
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.run import NullTracker, Run
@@ -12,6 +14,10 @@ from wsgcn.running.progress import TerminalBar
 from wsgcn.running.tracking import open_tracker
 
 STAGES = ("demo", "preprocess", "detections", "warmup", "weak", "evaluate", "visualize")
+
+
+class _Terminated(BaseException):
+    """SIGTERM, which schedulers and `docker stop` send, on its way up through what has to be tidied."""
 
 
 def stage_module(stage: str) -> Any:
@@ -23,12 +29,13 @@ def run_stage(stage: str, tracked: bool = True) -> None:
     """Read params.yaml, open the stage's run, and call the stage with its own part of the parameters.
 
     Bad input ends the process with status 1 and "<stage>: <sentence>" on stderr (WSGCN_DEBUG=1 shows the traceback),
-    an interruption with status 130; anything else is our own slip, and its traceback is wanted.
+    an interruption with status 130, SIGTERM with 143; anything else is our own slip, and its traceback is wanted.
 
     Args:
         stage: its name in dvc.yaml.
         tracked: whether the stage has a run of its own.
     """
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         params = read_params()
         module = stage_module(stage)
@@ -45,3 +52,11 @@ def run_stage(stage: str, tracked: bool = True) -> None:
     except KeyboardInterrupt:
         print(f"{stage}: interrupted.", file=sys.stderr)
         sys.exit(130)
+    except _Terminated:
+        print(f"{stage}: terminated.", file=sys.stderr)
+        sys.exit(143)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one is not to break off the tidying
+    raise _Terminated
