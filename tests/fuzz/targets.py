@@ -8,6 +8,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from tests.people import SIZE, triples
 from tests.rendering.capture import write_predictions
 from tests.tiny import write_tiny_capture
 from tests.tiny_checkpoint import write_tiny_checkpoint
+from tests.video.films import write_film
 from wsgcn.captures.preprocessing import preprocess
 from wsgcn.detections.importing import import_detections
 from wsgcn.detections.params import DetectionsSection as DetectionsParams
@@ -44,6 +46,7 @@ from wsgcn.release.checkpoint_info import describe
 from wsgcn.rendering.sources import read_sequences
 from wsgcn.rendering.viewer import within, write_viewer
 from wsgcn.running.params import read_params
+from wsgcn.video.frames import Video
 
 
 def _written(folder: Path, write: Callable[[Path], object], *names: str) -> Seed:
@@ -342,6 +345,24 @@ def read_poses_to_show(path: Path, out: Path) -> object:
     return write_viewer(out / "view.html", within(read_sequences(path), 1000), title=path.name)
 
 
+# films
+
+
+def films(folder: Path) -> Iterator[Seed]:
+    for name, codec in (
+        ("film.mp4", "mpeg4"),
+        ("film.webm", "libvpx"),
+        ("film.avi", "mjpeg"),
+        ("film.ts", "mpeg2video"),
+    ):
+        yield _written(folder, lambda place, name=name, codec=codec: write_film(place / name, frames=4, codec=codec))
+
+
+def read_frames(path: Path, _: Path) -> object:
+    with Video(path) as video:
+        return sum(int(frame.picture_HWC.sum()) for frame in video)
+
+
 # the rest
 
 
@@ -389,6 +410,7 @@ _ALL = (
     Target("detections_lifted", detections, lift_detections),
     Target("lifted_npz", partial(lifted, ".npz"), read_poses_to_show),
     Target("lifted_h5", partial(lifted, ".h5"), read_poses_to_show),
+    *((Target("films", films, read_frames),) if find_spec("av") else ()),  # the extra video
     Target("intrinsics", intrinsics, lambda path, _: intrinsics_px(path, PICTURE)),
     Target("checkpoint", checkpoints, lambda path, _: describe(path)),
     Target("params", params, lambda path, _: read_params(path).flat()),

@@ -90,7 +90,9 @@ class Video:
                 # Playlists and lists of parts are no containers here; what they would name is not opened.
                 options = {"format_whitelist": ",".join(_CONTAINERS), "protocol_whitelist": "file"}
                 self._container = stack.enter_context(av.open(str(self.path), options=options))
-                streams = self._container.streams.video
+                streams, count = self._container.streams.video, len(self._container.streams)
+            if not count:
+                raise InputError(f"{path}: is not a readable video, truncated or damaged (it has no index).")
             pictures = [stream for stream in streams if not _is_cover(stream)]
             if not pictures:
                 raise InputError(f"{path}: has no picture, only sound or data.")
@@ -99,6 +101,7 @@ class Video:
                 self._stream.thread_type = "AUTO"
                 self._stream.codec_context.options = {"max_pixels": str(limits.VIDEO_PIXELS)}
                 rate, count, duration_s = _declared(self._stream, self._container)
+            self._check_pixels(self._stream.codec_context)
             self.rate = rate
             self.frames = min(count or round((duration_s or 0) * (rate or 0)), limits.VIDEO_FRAMES)
             self._decoded = self._decode()
@@ -129,6 +132,9 @@ class Video:
             limits.check_count(self.path, "frames", number, limits.VIDEO_FRAMES)
             yield frame
 
+    def _check_pixels(self, sized: Any) -> None:
+        limits.check_count(self.path, "pixels in a frame", sized.width * sized.height, limits.VIDEO_PIXELS)
+
     def _decode(self) -> Iterator[Frame]:
         import av
 
@@ -147,7 +153,7 @@ class Video:
                     self.damaged += 1
             limits.check_count(self.path, "packets that cannot be decoded", self.damaged, limits.VIDEO_DAMAGED)
             for frame in frames:
-                limits.check_count(self.path, "pixels", frame.width * frame.height, limits.VIDEO_PIXELS)
+                self._check_pixels(frame)
                 if size is None:  # what the first frame is, all are
                     size = _square(frame.width, frame.height, self._stream.sample_aspect_ratio)
                     turns = round(frame.rotation / 90) % 4

@@ -64,7 +64,7 @@ def rows_of(path: Path, times_F: np.ndarray, rate: float | None, fps: float | No
     span_s, steps_s = times_F[-1] - times_F[0], np.diff(times_F)
     median = 1 / float(np.median(steps_s))
     for candidate in (rate, (count - 1) / span_s, median):
-        if candidate is None:
+        if candidate is None or not 0.75 < candidate / median < 1.5:  # some containers declare their clock's rate
             continue
         if span_s * candidate >= limits.VIDEO_FRAMES:
             raise InputError(

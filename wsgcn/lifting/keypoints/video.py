@@ -28,8 +28,8 @@ class Film:
     """A film's person, and what is to be known of the film.
 
     Attributes:
-        keypoints: with the one track, in pixels; a row for each frame of the film, at a constant rate.
-        fps: rows a second.
+        keypoints: with the one track, in pixels; its frames are numbered from the film's first, at a constant rate.
+        fps: frames a second, as they are numbered.
         notes: sentences on what the user should know: other people in it, a variable frame rate, damage.
     """
 
@@ -76,9 +76,11 @@ def read_video(path: Path, *, models: Path | None = None, fps: float | None = No
         raise InputError(f"{path}: nobody was found in its {len(rows)} frames.")
     timeline = rows_of(path, np.array(times), video.rate, fps)
     values_T33 = timeline.of(values_F33)
-    points = values_T33[..., :2].astype(np.float32)
-    scores = np.nan_to_num(values_T33[..., 2]).astype(np.float32)
-    track = Track(PERSON, np.arange(len(points)), points, scores, size=video.size)
+    seen = np.flatnonzero(np.isfinite(values_T33[:, 0, 0]))
+    numbers = np.arange(seen[0], seen[-1] + 1)
+    points = values_T33[numbers, :, :2].astype(np.float32)
+    scores = np.nan_to_num(values_T33[numbers, :, 2]).astype(np.float32)
+    track = Track(PERSON, numbers, points, scores, size=video.size)
     keypoints = Tracks(path, FORMAT, BLAZEPOSE_33, (track,))
     return Film(keypoints, timeline.fps, tuple(_notes(video, tracker, timeline, present_F)))
 
@@ -105,7 +107,8 @@ def write_keypoints(film: Film, path: Path) -> None:
     track = film.track
     assert track.size is not None
     parts = np.concatenate([track.keypoints / np.array(track.size), track.scores[..., None]], axis=-1)
-    entries: list[Any] = [
+    entries: list[Any] = [None] * int(track.frames[0])
+    entries += [
         None
         if np.isnan(row).any()
         else [{"x": x, "y": y, "visibility": score} for x, y, score in row.round(_DECIMALS).tolist()]
