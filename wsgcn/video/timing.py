@@ -8,7 +8,8 @@ import numpy as np
 from wsgcn.base import limits
 from wsgcn.base.errors import InputError
 
-_TOLERANCE = 0.3  # of a frame: containers round times to milliseconds, a fifth of a frame at 240 a second
+_TOLERANCE_S = 0.0015  # containers round times to milliseconds
+_TOLERANCE = 0.4  # and of a frame, at most
 _LONGEST_PAUSE_S = 0.5  # between two frames, over which nothing is interpolated
 
 
@@ -73,7 +74,8 @@ def rows_of(path: Path, times_F: np.ndarray, rate: float | None, fps: float | No
             )
         places = (times_F - times_F[0]) * candidate
         numbers = np.round(places).astype(np.int64)
-        if np.abs(places - numbers).max() <= _TOLERANCE and (np.diff(numbers) > 0).all():
+        off = np.abs(places - numbers).max()
+        if off <= min(_TOLERANCE, _TOLERANCE_S * candidate) and (np.diff(numbers) > 0).all():
             return _numbered(float(candidate), numbers)
     return _between(round(median, 2), times_F)
 

@@ -1,6 +1,7 @@
 """Keypoints out of a film: BlazePose follows one person through it (`wsgcn.video`)."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from wsgcn.video.tracking import PersonTracker
 FORMAT = "video"
 PERSON = "1"
 
+_NOBODY = np.full((33, 3), np.nan)
 _DECIMALS = 6  # of parts of a picture: a hundredth of a pixel
 
 
@@ -54,40 +56,41 @@ def read_video(path: Path, *, models: Path | None = None, fps: float | None = No
         InputError: the extra or the networks are not installed, the file is no film that can be read (see
             `wsgcn.video.frames.Video`), its frame rate is not known, or nobody is in it.
     """
-    tracker = PersonTracker(models)
-    with Video(path) as video, bars(path.name, video.frames, "frames") as bar:
-        times, rows = [], []
-        last_s = -np.inf
-        for number, frame in enumerate(video):
-            # The filter needs a time that goes on, whatever the film says.
-            time_s = number / (video.rate or 30.0) if frame.time_s is None else frame.time_s
-            last_s = max(time_s, last_s + 1e-4)
-            found = tracker(last_s, frame.picture_HWC)
-            times.append(np.nan if frame.time_s is None else frame.time_s)
-            rows.append(
-                np.full((33, 3), np.nan)
-                if found is None
-                else np.concatenate([found.points_px, found.visibility[:, None]], axis=-1)
-            )
-            bar.advance()
-    values_F33 = np.array(rows)
-    present_F = np.isfinite(values_F33[:, 0, 0])
-    if not present_F.any():
-        raise InputError(f"{path}: nobody was found in its {len(rows)} frames.")
-    timeline = rows_of(path, np.array(times), video.rate, fps)
+    with Video(path) as video:
+        tracker = PersonTracker(models)
+        times_F, values_F33 = _followed(video, tracker, bars)
+    timeline = rows_of(path, times_F, video.rate, fps)
     values_T33 = timeline.of(values_F33)
     seen = np.flatnonzero(np.isfinite(values_T33[:, 0, 0]))
+    if not len(seen):
+        raise InputError(f"{path}: nobody was found in its {len(times_F)} frames.")
     numbers = np.arange(seen[0], seen[-1] + 1)
     points = values_T33[numbers, :, :2].astype(np.float32)
     scores = np.nan_to_num(values_T33[numbers, :, 2]).astype(np.float32)
     track = Track(PERSON, numbers, points, scores, size=video.size)
     keypoints = Tracks(path, FORMAT, BLAZEPOSE_33, (track,))
-    return Film(keypoints, timeline.fps, tuple(_notes(video, tracker, timeline, present_F)))
+    return Film(keypoints, timeline.fps, tuple(_notes(video, tracker, timeline, values_F33)))
 
 
-def _notes(video: Video, tracker: PersonTracker, timeline: Rows, present_F: np.ndarray) -> Iterator[str]:
-    if not present_F.all():
-        yield f"nobody was found in {int((~present_F).sum())} of {len(present_F)} frames"
+def _followed(video: Video, tracker: PersonTracker, bars: Bars) -> tuple[np.ndarray, np.ndarray]:
+    """(F,) when the frames are shown, in seconds, NaN where the film does not say; (F, 33, 3) x, y, visibility."""
+    times, values = [], []
+    last_s = -math.inf
+    with bars(video.path.name, video.frames, "frames") as bar:
+        for number, frame in enumerate(video):
+            # The tracker needs a time that goes on, whatever the film says.
+            time_s = number / (video.rate or 30.0) if frame.time_s is None else frame.time_s
+            last_s = max(time_s, last_s + 1e-4)
+            found = tracker(last_s, frame.picture_HWC)
+            times.append(math.nan if frame.time_s is None else frame.time_s)
+            values.append(_NOBODY if found is None else np.column_stack([found.points_px, found.visibility]))
+            bar.advance()
+    return np.array(times), np.array(values)
+
+
+def _notes(video: Video, tracker: PersonTracker, timeline: Rows, values_F33: np.ndarray) -> Iterator[str]:
+    if (without := int(np.isnan(values_F33[:, 0, 0]).sum())) > 0:
+        yield f"nobody was found in {without} of {len(values_F33)} frames"
     if tracker.most_people > 1:
         yield f"shows {tracker.most_people} people; one of them was followed"
     if timeline.is_variable:
