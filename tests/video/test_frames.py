@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.video.films import SIZE, picture, turned, write_film
-from wsgcn.base import limits
 from wsgcn.base.errors import InputError
+from wsgcn.video import limits
 from wsgcn.video.frames import Video, is_video
 
 
@@ -95,9 +95,9 @@ def test_a_film_of_sound_alone_is_named_so(tmp_path):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("VIDEO_BYTES", 1000, "the limit is 1 KB"),
-        ("VIDEO_FRAMES", 5, "has more than 5 frames; that is the limit"),
-        ("VIDEO_PIXELS", 3000, "has more than 3,000 pixels in a frame; that is the limit"),
+        ("FILE_BYTES", 1000, "the limit is 1 KB"),
+        ("FRAMES", 5, "has more than 5 frames; that is the limit"),
+        ("PIXELS", 3000, "has more than 3,000 pixels in a frame; that is the limit"),
     ],
 )
 def test_a_film_beyond_a_limit_is_refused(tmp_path, monkeypatch, name, value, message):
@@ -115,6 +115,6 @@ def test_packets_that_are_damaged_are_passed_over_and_counted(tmp_path, monkeypa
     with Video(path) as video:
         assert len(list(video)) == 7
     assert video.damaged == 1
-    monkeypatch.setattr(limits, "VIDEO_DAMAGED", 0)
+    monkeypatch.setattr(limits, "DAMAGED", 0)
     with pytest.raises(InputError, match="has more than 0 packets that cannot be decoded"), Video(path) as video:
         list(video)

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wsgcn.base import limits
 from wsgcn.base.errors import InputError
+from wsgcn.video import limits
 from wsgcn.video.timing import rows_of
 
 PATH = Path("a.mp4")
@@ -73,5 +73,5 @@ def test_without_times_that_go_on_the_declared_rate_counts(times):
 
 
 def test_times_far_apart_are_not_filled_with_rows():
-    with pytest.raises(InputError, match=f"lasts 1e\\+09 s .* the limit is {limits.VIDEO_FRAMES:,} frames"):
+    with pytest.raises(InputError, match=f"lasts 1e\\+09 s .* the limit is {limits.FRAMES:,} frames"):
         rows_of(PATH, np.array([0, 0.04, 0.08, 1e9]), None)

@@ -40,12 +40,6 @@ CHECKPOINT_STEPS = 1_000_000  # instructions of its pickle; a tensor takes some 
 PARAMS_BYTES = 128 * 2**10  # params.yaml, which is 5 KB
 INTRINSICS_BYTES = 64 * 2**10  # a file with nine numbers
 
-# A film is decoded frame by frame; what stays of a frame is 33 points.
-VIDEO_BYTES = 64 * 2**30  # ten hours of a good camera
-VIDEO_FRAMES = 1_000_000  # 9 hours at 30 frames a second
-VIDEO_PIXELS = 8192 * 8192  # of a frame; 8K has half of that
-VIDEO_DAMAGED = 1000  # packets that cannot be decoded
-
 _PIECE_BYTES = 2**20
 
 

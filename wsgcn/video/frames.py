@@ -14,10 +14,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from wsgcn.base import limits
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import regular_file
 from wsgcn.base.foreign import reading
+from wsgcn.base.limits import check_count, check_file
+from wsgcn.video import limits
 from wsgcn.video.extra import extra
 
 _KIND = "video"
@@ -78,7 +79,7 @@ class Video:
         self.path = Path(path)
         with extra(str(path)):
             import av
-        limits.check_file(regular_file(path), limits.VIDEO_BYTES)
+        check_file(regular_file(path), limits.FILE_BYTES)
         if not is_video(path):
             raise InputError(
                 f"{path}: is no video of a known kind (MP4, MOV, Matroska, WebM, AVI, MPEG, Ogg, FLV, WMV)."
@@ -99,11 +100,11 @@ class Video:
             with reading(path, _KIND):
                 self._stream = pictures[0]
                 self._stream.thread_type = "AUTO"
-                self._stream.codec_context.options = {"max_pixels": str(limits.VIDEO_PIXELS)}
+                self._stream.codec_context.options = {"max_pixels": str(limits.PIXELS)}
                 rate, count, duration_s = _declared(self._stream, self._container)
             self._check_pixels(self._stream.codec_context)
             self.rate = rate
-            self.frames = min(count or round((duration_s or 0) * (rate or 0)), limits.VIDEO_FRAMES)
+            self.frames = min(count or round((duration_s or 0) * (rate or 0)), limits.FRAMES)
             self._decoded = self._decode()
             first = next(self._decoded, None)
             if first is None:
@@ -129,11 +130,11 @@ class Video:
         assert self._first is not None, "gone through before"
         first, self._first = self._first, None
         for number, frame in enumerate(chain([first], self._decoded), 1):
-            limits.check_count(self.path, "frames", number, limits.VIDEO_FRAMES)
+            check_count(self.path, "frames", number, limits.FRAMES)
             yield frame
 
     def _check_pixels(self, sized: Any) -> None:
-        limits.check_count(self.path, "pixels in a frame", sized.width * sized.height, limits.VIDEO_PIXELS)
+        check_count(self.path, "pixels in a frame", sized.width * sized.height, limits.PIXELS)
 
     def _decode(self) -> Iterator[Frame]:
         import av
@@ -151,7 +152,7 @@ class Video:
                 except av.error.InvalidDataError:  # players go on after it, and so do others that lift the film
                     frames = []
                     self.damaged += 1
-            limits.check_count(self.path, "packets that cannot be decoded", self.damaged, limits.VIDEO_DAMAGED)
+            check_count(self.path, "packets that cannot be decoded", self.damaged, limits.DAMAGED)
             for frame in frames:
                 self._check_pixels(frame)
                 if size is None:  # what the first frame is, all are

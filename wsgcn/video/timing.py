@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wsgcn.base import limits
 from wsgcn.base.errors import InputError
+from wsgcn.video import limits
 
 _TOLERANCE_S = 0.0015  # containers round times to milliseconds
 _TOLERANCE = 0.4  # and of a frame, at most
@@ -67,10 +67,10 @@ def rows_of(path: Path, times_F: np.ndarray, rate: float | None, fps: float | No
     for candidate in (rate, (count - 1) / span_s, median):
         if candidate is None or not 0.75 < candidate / median < 1.5:  # some containers declare their clock's rate
             continue
-        if span_s * candidate >= limits.VIDEO_FRAMES:
+        if span_s * candidate >= limits.FRAMES:
             raise InputError(
                 f"{path}: lasts {span_s:.6g} s at {candidate:.6g} frames a second; the limit is "
-                f"{limits.VIDEO_FRAMES:,} frames."
+                f"{limits.FRAMES:,} frames."
             )
         places = (times_F - times_F[0]) * candidate
         numbers = np.round(places).astype(np.int64)
