@@ -28,7 +28,7 @@ def test_a_film_is_lifted_into_each_format_without_another_option(lift, tmp_path
     out = tmp_path / f"out{suffix}"
     status, printed, told = lift("-o", out)
     assert (status, printed) == (0, f"{out}: 12 frames of person 1, 1 with interpolated joints, root-relative\n")
-    assert f"{tmp_path / 'clip.mp4'}: nobody was found in 1 of 12 frames.\n" in told
+    assert f"{tmp_path / 'clip.mp4'}: the person was not found in 1 of 12 frames.\n" in told
     assert "clip.mp4: 12/12 frames" in told  # the bar, where there is no terminal
     assert out.stat().st_size > 1000
 
@@ -67,6 +67,15 @@ def test_the_person_in_a_film_is_listed(lift, tmp_path):
         f"{tmp_path / 'clip.mp4'}: video, joints blazepose_33, 1 people",
         "  1 (11 frames from 0 to 11, mean score 0.90)",
     ]
+
+
+def test_of_several_people_the_one_seen_longest_is_lifted_unless_another_is_named(lift, tmp_path, monkeypatch):
+    pretend(monkeypatch, second_from=5)
+    assert lift("-o", tmp_path / "out.npz")[1].endswith("7 frames of person 2, root-relative\n")
+    pretend(monkeypatch, second_from=5)
+    status, printed, told = lift("-o", tmp_path / "out.npz", "--person", 1)
+    assert (status, printed.endswith("5 frames of person 1, root-relative\n")) == (0, True)
+    assert "2 people were followed, one after the other; number 2 is seen longest" in told
 
 
 @pytest.mark.parametrize(

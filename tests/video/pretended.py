@@ -1,5 +1,7 @@
 """A tracker that needs no networks: it knows who is in the frames of `films.picture`."""
 
+import math
+
 import numpy as np
 
 from tests.people import SIZE as PEOPLE_SIZE
@@ -7,6 +9,7 @@ from tests.people import person_px
 from tests.video.films import SIZE
 from wsgcn.lifting.keypoints import video
 from wsgcn.video.landmarks import Landmarks
+from wsgcn.video.tracking import Sighting
 
 
 def person_in_film(frames: int) -> np.ndarray:
@@ -14,8 +17,8 @@ def person_in_film(frames: int) -> np.ndarray:
     return person_px(frames, "blazepose_33") / PEOPLE_SIZE[0] * min(SIZE)
 
 
-def pretend(monkeypatch, frames=100, without=(), most_people=1):
-    """Put the tracker in place; nobody is in the frames whose numbers are `without`."""
+def pretend(monkeypatch, frames=100, without=(), most_people=1, second_from=math.inf):
+    """Put the tracker in place; nobody is in the frames `without`, and another person from frame `second_from` on."""
     points = person_in_film(frames)
 
     class Tracker:
@@ -28,7 +31,8 @@ def pretend(monkeypatch, frames=100, without=(), most_people=1):
             self.number, self.last_s = self.number + 1, time_s
             if self.number in without:
                 return None
-            return Landmarks(points[self.number], np.full(33, 0.9), points[self.number, :2])
+            found = Landmarks(points[self.number], np.full(33, 0.9), points[self.number, :2])
+            return Sighting(2 if self.number >= second_from else 1, found)
 
     monkeypatch.setattr(video, "PersonTracker", Tracker)
     return points

@@ -116,5 +116,5 @@ def test_packets_that_are_damaged_are_passed_over_and_counted(tmp_path, monkeypa
         assert len(list(video)) == 7
     assert video.damaged == 1
     monkeypatch.setattr(limits, "DAMAGED", 0)
-    with pytest.raises(InputError, match="has more than 0 packets that cannot be decoded"), Video(path) as video:
+    with pytest.raises(InputError, match="has more than 0 damaged packets or frames"), Video(path) as video:
         list(video)

@@ -36,7 +36,7 @@ examples:
   wsgcn lift huge.parquet -o huge_3d.parquet
   wsgcn lift folder_of_parquet/ --ray -o folder_of_3d/
 
-INPUT is a video (MP4, MOV, WebM, ...), in which BlazePose finds and follows one person; `wsgcn detector install`
+INPUT is a video (MP4, MOV, WebM, ...), in which BlazePose finds and follows somebody; `wsgcn detector install`
 fetches its networks. Or it is a file or a folder with keypoints: COCO results or annotations, AlphaPose, OpenPose (a
 folder), MMPose 1.x, BlazePose, VideoPose3D's npz, npz or npy arrays, detections.h5. Parquet, and detections.h5 without
 --person, are lifted in batches with everybody in them, into Parquet or HDF5. Without --intrinsics a pose is relative
@@ -73,7 +73,10 @@ def add_parser(subparsers: "Subparsers") -> None:
         help=f"the joint order, where the format does not tell it: {', '.join(JOINT_ORDERS)}",
     )
     what.add_argument(
-        "--person", metavar="ID", help="whom to lift: a track, or without tracks 1 for the highest score in each frame"
+        "--person",
+        metavar="ID",
+        help="whom to lift: a track, or without tracks 1 for the highest score in each frame (default "
+        "in a video: who is seen longest)",
     )
     what.add_argument("--list", action="store_true", help="list the people in the file and stop")
     what.add_argument("--fps", type=float, metavar="N", help="frames a second, noted in the output; BVH needs it")
@@ -127,11 +130,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _lift_clip(arguments: argparse.Namespace) -> int:
     _check_output(arguments.output)
     lifter = _lifter(arguments)
-    file, fps = _open(arguments)
+    file, fps, person = _open(arguments)
     lifted = lifter.lift(
         file,
         arguments.size,
-        person=arguments.person,
+        person=person,
         intrinsics=arguments.intrinsics,
         fps=fps,
         options=_options(arguments),
@@ -143,8 +146,8 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _open(arguments: argparse.Namespace) -> tuple["KeypointFile", float | None]:
-    """The keypoints, and how many frames they have a second."""
+def _open(arguments: argparse.Namespace) -> tuple["KeypointFile", float | None, str | None]:
+    """The keypoints, how many frames they have a second, and who is asked for."""
     from wsgcn.base.errors import InputError
     from wsgcn.lifting.keypoints.formats import open_keypoints
     from wsgcn.video.frames import is_video
@@ -153,15 +156,16 @@ def _open(arguments: argparse.Namespace) -> tuple["KeypointFile", float | None]:
         for option, value in (("--keypoints-out", arguments.keypoints_out), ("--models", arguments.models)):
             if value is not None:
                 raise InputError(f"{option}: is for videos, but {arguments.keypoints} is none.")
-        return open_keypoints(arguments.keypoints, arguments.format, arguments.joints), arguments.fps
+        return open_keypoints(arguments.keypoints, arguments.format, arguments.joints), arguments.fps, arguments.person
     for option, value in (("--format", arguments.format), ("--joints", arguments.joints)):
         if value is not None:
             raise InputError(f"{option}: is for files of keypoints, but {arguments.keypoints} is a video.")
     return _detect(arguments)
 
 
-def _detect(arguments: argparse.Namespace) -> tuple["KeypointFile", float]:
+def _detect(arguments: argparse.Namespace) -> tuple["KeypointFile", float, str]:
     from wsgcn.base.errors import InputError
+    from wsgcn.lifting.keypoints.base import choose_person
     from wsgcn.lifting.keypoints.video import read_video, write_keypoints
     from wsgcn.lifting.lifter import check_fps
     from wsgcn.running.progress import TerminalBar
@@ -173,12 +177,12 @@ def _detect(arguments: argparse.Namespace) -> tuple["KeypointFile", float]:
     film = read_video(path, models=arguments.models, fps=arguments.fps, bars=TerminalBar)
     for note in film.notes:
         print(f"{path}: {note}.", file=sys.stderr)
+    person = choose_person(film.keypoints, arguments.person or film.longest)
     if out is not None:
-        assert film.track.size is not None
-        write_keypoints(film, out)
-        width, height = film.track.size
+        write_keypoints(film, person, out)
+        width, height = film.size
         print(f"{out}: the keypoints; to lift them again give --size {width}x{height} --fps {film.fps:.6g}")
-    return film.keypoints, film.fps
+    return film.keypoints, film.fps, person
 
 
 def _check_output(path: Path) -> None:
@@ -246,7 +250,7 @@ def _lift_folder(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    file, _ = _open(arguments)
+    file, _, _ = _open(arguments)
     print(f"{file.origin}: {file.format}, joints {file.order.name}, {len(file.people)} people")
     for person in file.people:
         print(f"  {person}")

@@ -68,7 +68,7 @@ class Video:
         size: width and height of the upright picture, px.
         rate: frames a second as the film declares them; None if it does not.
         frames: how many it declares or its length suggests, 0 if neither; for a progress bar.
-        damaged: packets that could not be decoded, so far.
+        damaged: packets and frames that could not be decoded, or not wholly, so far.
 
     Raises:
         InputError: the extra is not installed; the file is missing, no film, damaged, has no picture, or is beyond a
@@ -84,7 +84,6 @@ class Video:
             raise InputError(
                 f"{path}: is no video of a known kind (MP4, MOV, Matroska, WebM, AVI, MPEG, Ogg, FLV, WMV)."
             )
-        av.logging.set_level(None)
         self.damaged = 0
         with ExitStack() as stack:
             with reading(path, _KIND):
@@ -152,9 +151,10 @@ class Video:
                 except av.error.InvalidDataError:  # players go on after it, and so do others that lift the film
                     frames = []
                     self.damaged += 1
-            check_count(self.path, "packets that cannot be decoded", self.damaged, limits.DAMAGED)
+            check_count(self.path, "damaged packets or frames", self.damaged, limits.DAMAGED)
             for frame in frames:
                 self._check_pixels(frame)
+                self.damaged += frame.is_corrupt
                 if size is None:  # what the first frame is, all are
                     size = _square(frame.width, frame.height, self._stream.sample_aspect_ratio)
                     turns = round(frame.rotation / 90) % 4
