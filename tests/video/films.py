@@ -42,7 +42,7 @@ def write_film(
 ) -> Path:
     """Write a film of `picture`s, shown at the times if they are given. The test is skipped without the extra video."""
     av = pytest.importorskip("av", reason="the extra video is not installed")
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:  # the same film is the same bytes
         stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height = size
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
