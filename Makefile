@@ -6,11 +6,14 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: repro test fuzz lint bench ablations
+.PHONY: repro published test fuzz lint bench ablations
 .DEFAULT_GOAL := repro
 
 repro: $(READY)  ## the whole pipeline, on the parameters in params.yaml
 	dvc repro
+
+published: $(READY)  ## the published recipe as an experiment of its own: make published ARGS="-S data.raw=..."
+	dvc exp run --temp $$(cat recipes/published) $(ARGS)
 
 test: $(READY)  ## the tests
 	python -m pytest
@@ -26,7 +29,7 @@ lint: $(READY)  ## style and types
 bench: $(READY)  ## the benchmarks: one table, printed and put into docs/performance.md
 	python -m benchmarks
 
-ablations: $(READY)  ## the published table as DVC experiments: make ablations SEEDS=3 ARGS="-S data.stride=2"
+ablations: $(READY)  ## both recipes' tables as DVC experiments: make ablations SEEDS=3 ARGS="-S data.raw=..."
 	python -m benchmarks.ablations --seeds $(or $(SEEDS),1) $(ARGS)
 
 # torch goes first and alone: pip then takes the build that fits the machine, with CUDA where there is a GPU.

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-TOLERANCE_MM = 10.0
+TOLERANCE_MM = 2.0
 PATH = "metrics/evaluation.json"
 COUNTED = ("data", "frames", "joints", "root_counted", "skeleton", "detections", "epoch", "epoch_chosen_by")
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import yaml
 from cdflib.cdfwrite import CDF
 
+from benchmarks.recipes import published_params
 from wsgcn.captures.human36m.names import FPS, SUBJECTS
 from wsgcn.captures.params import PreprocessParams
 from wsgcn.captures.preprocessing import preprocess
@@ -58,8 +58,8 @@ def prepare(raw: Path, folder: Path) -> None:
 
 
 def full_size_params(raw: Path | str = "capture") -> Params:
-    """params.yaml on every frame of the capture at `raw`, with exact 2D."""
-    tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    """The published recipe on every frame of the capture at `raw`, with exact 2D."""
+    tree = published_params().model_dump()
     tree["data"] |= {"raw": str(raw), "layout": "auto", "stride": 1}
     tree["detections"] |= {"source": "gt", "path": str(raw)}
     return parse_params(tree, "params.yaml")

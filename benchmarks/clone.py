@@ -20,6 +20,8 @@ _TINY = {
     ("data", "stride"): 10,
     ("model", "semgcn", "channels"): 8,
     ("model", "semgcn", "blocks"): 1,
+    ("training", "epoch_steps"): 5,
+    ("weak", "pseudo_labels", "poses"): 64,
     ("warmup", "epochs"): 1,
     ("weak", "epochs"): 1,
     ("visualize", "seconds"): 0.5,

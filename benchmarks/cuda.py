@@ -14,11 +14,11 @@ from typing import get_args
 import torch
 
 from benchmarks.random_training import STAGES, Products, Training
+from benchmarks.recipes import published_params
 from benchmarks.report import Measurement, median_and_spread, seconds
 from wsgcn.model.networks import build_network, count_parameters
 from wsgcn.model.params import Precision
 from wsgcn.model.runtime import prepare, tf32_products
-from wsgcn.running.params import read_params
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
@@ -38,7 +38,7 @@ _ADAM_PASSES = 7  # reads weight, gradient and two moments; writes weight and mo
 def measure() -> list[Measurement]:
     if not torch.cuda.is_available():
         return [Measurement("training on CUDA", math.nan, "", note="not measured: no CUDA device")]
-    params = read_params()
+    params = published_params()
     device = prepare(params.runtime.model_copy(update={"device": "cuda"}))
     copy_rate = _copy_bytes_per_s(device)
     rows = [Measurement("copying within the GPU", copy_rate / 1e9, "GB/s", note="read and written")]
@@ -144,7 +144,7 @@ def _processes_at_once() -> list[Measurement]:
 
 def _train_at(start: Barrier) -> tuple[float, float, int]:
     """One of the processes: when its steps began and ended, and how many poses they took."""
-    params = read_params()
+    params = published_params()
     device = prepare(params.runtime.model_copy(update={"device": "cuda"}))
     training = Training(params, "weak", "float32", device, _LABELLED, _UNLABELLED)
     run, steps = training.runner(is_captured=True), _REPEATS * _STEPS[True]

@@ -18,9 +18,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from benchmarks.random_training import Training
+from benchmarks.recipes import published_params
 from wsgcn.model.cpu.door import plain_layers
 from wsgcn.model.runtime import prepare
-from wsgcn.running.params import read_params
 
 _POSES, _STEPS, _ROWS = 20_000, 10, 25
 
@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--plain", action="store_true", help="through the layers in plain torch")
     is_plain = parser.parse_args().plain
-    params = read_params()
+    params = published_params()
     device = prepare(params.runtime.model_copy(update={"device": "cpu"}))
     training = Training(params, "weak", "float32", device, labelled=_POSES, unlabelled=_POSES)
     run = training.runner(is_captured=False)

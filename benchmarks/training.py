@@ -12,12 +12,12 @@ from contextlib import AbstractContextManager, nullcontext
 from benchmarks.bf16 import bf16_networks
 from benchmarks.literal import LabelledPoses, LiteralTraining, UnlabelledPoses
 from benchmarks.random_training import STAGES, Products, Training
+from benchmarks.recipes import published_params
 from benchmarks.report import Measurement, median_and_spread, product_flop_per_s, seconds
 from wsgcn.model.cpu.door import plain_layers
 from wsgcn.model.networks import build_network
 from wsgcn.model.runtime import prepare
 from wsgcn.model.semgcn import SemGCN
-from wsgcn.running.params import read_params
 from wsgcn.training.sets import TrueRootSource
 
 _POSES = 20_000
@@ -33,7 +33,7 @@ def measure() -> list[Measurement]:
 
 
 def _measure(stage: str) -> list[Measurement]:
-    params = read_params()
+    params = published_params()
     device = prepare(params.runtime.model_copy(update={"device": "cpu"}))
     training = Training(params, stage, "float32", device, labelled=_POSES, unlabelled=_POSES)
     with plain_layers(), Products() as products:

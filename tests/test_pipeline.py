@@ -94,23 +94,47 @@ def test_mlflow_has_one_run_a_stage_with_its_provenance(project):
 
 
 def test_an_experiment_changes_its_parameter_and_what_follows_from_it(project):
-    call(project, "dvc", "exp", "run", "--temp", "--name", "no-bone", "-S", "weak.bone_weight=0")
-    ref = call(project, "git", "for-each-ref", "--format=%(refname)", "refs/exps").stdout.split()
-    ref = next(name for name in ref if name.endswith("/no-bone"))
-    shown = json.loads(call(project, "git", "show", f"{ref}:metrics/evaluation.json").stdout)
+    call(project, "dvc", "exp", "run", "--temp", "--name", "no-teacher", "-S", "weak.pseudo_labels.share=0.0")
+    shown, row = experiment(project, "no-teacher")
     assert shown["mpjpe_mm"] != evaluation(project)["mpjpe_mm"]
-    curve = call(project, "git", "show", f"{ref}:metrics/weak.csv").stdout.splitlines()
-    row = dict(zip(curve[0].split(","), curve[1].split(","), strict=True))
-    assert row["bone"] == ""
-    assert "no-bone" in call(project, "dvc", "exp", "show", "--csv").stdout
+    assert shown["recipe"] == evaluation(project)["recipe"] | {"weak": {}}
+    assert row["bone"] == row["reprojection"] == ""
+    assert "no-teacher" in call(project, "dvc", "exp", "show", "--csv").stdout
     assert call(project, "git", "status", "--porcelain").stdout == "", "--temp leaves the workspace alone"
 
 
+def experiment(project, name):
+    """Its evaluation, and the first row of its weak curve."""
+    refs = call(project, "git", "for-each-ref", "--format=%(refname)", "refs/exps").stdout.split()
+    ref = next(ref for ref in refs if ref.endswith(f"/{name}"))
+    curve = call(project, "git", "show", f"{ref}:metrics/weak.csv").stdout.splitlines()
+    row = dict(zip(curve[0].split(","), curve[1].split(","), strict=True))
+    return json.loads(call(project, "git", "show", f"{ref}:metrics/evaluation.json").stdout), row
+
+
+def test_the_published_recipe_is_one_command(project):
+    tiny = "-S model.semgcn.channels=8 -S training.epoch_steps=5 -S weak.epochs=1"
+    call(project, "bash", "-c", f"dvc exp run --temp --name published $(cat recipes/published) {tiny}")
+    shown, row = experiment(project, "published")
+    assert shown["recipe"] == {
+        "loss": "mse",
+        "schedule": "staircase",
+        "warmup_steps": 0,
+        "average": 0.0,
+        "augmentation": {},
+        "weak": {"reprojection_weight": 1.0, "bone_weight": 1.0, "root": "ground_truth"},
+    }
+    assert float(row["bone"]) > 0
+    assert float(row["reprojection"]) > 0
+
+
 def test_the_ablation_table_is_written_from_experiments(project):
-    command = [sys.executable, "-m", "benchmarks.ablations", "--only", "weak", "--only", "weak-no-bone"]
+    command = [sys.executable, "-m", "benchmarks.ablations", "--only", "weak", "--only", "ours"]
+    command += ["-S", "model.semgcn.channels=8", "-S", "training.epoch_steps=5", "-S", "weak.epochs=1"]
     call(project, *command)
     table = (project / "metrics/ablations.md").read_text()
-    assert "| weak, bone loss, warm-up | 1 |" in table
+    assert "| published | weak, bone loss, warm-up | 1 |" in table
+    assert "| ours | weak | 1 |" in table
     assert "synthetic" in table
     assert "49.23" not in table, "published figures stand beside runs of their own setting alone"
     assert "is there already" in call(project, *command).stdout

@@ -78,11 +78,31 @@ def write_tiny_capture(
     return poses_path, detections_path
 
 
-def tiny_params(**changes: Any) -> Params:
-    """params.yaml on a tiny network and the tiny capture's subjects, with changes such as `weak__epochs=0`."""
+def published_tree() -> dict[str, Any]:
+    """params.yaml with the published recipe."""
     tree = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for line in (ROOT / "recipes/published").read_text(encoding="utf-8").splitlines():
+        name, value = line.removeprefix("-S ").split("=")
+        *sections, key = name.split(".")
+        section = tree
+        for part in sections:
+            section = section[part]
+        assert key in section
+        section[key] = yaml.safe_load(value)
+    return tree
+
+
+def tiny_params(**changes: Any) -> Params:
+    """The published recipe on a tiny network and the tiny capture's subjects, with changes such as `weak__epochs=0`."""
+    tree = published_tree()
     defaults = {
-        "data__subjects": {"labelled": ["S1"], "unlabelled": ["S5"], "validation": [], "test": ["S9"]},
+        "data__subjects": {
+            "labelled": ["S1"],
+            "labelled_takes": 1.0,
+            "unlabelled": ["S5"],
+            "validation": [],
+            "test": ["S9"],
+        },
         "data__stride": 1,
         "model__semgcn__channels": 8,
         "model__semgcn__blocks": 1,

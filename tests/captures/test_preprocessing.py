@@ -62,7 +62,7 @@ def write_npz(path: Path, takes: Takes) -> Path:
 
 def data_params(raw: Path, layout: str = "auto", used: tuple[str, str] = ("S1", "S9"), drop: bool = False) -> RawData:
     labelled, test = used
-    subjects = {"labelled": [labelled], "unlabelled": [], "validation": [], "test": [test]}
+    subjects = {"labelled": [labelled], "labelled_takes": 1.0, "unlabelled": [], "validation": [], "test": [test]}
     return RawData.model_validate(
         {
             "raw": str(raw),
@@ -444,7 +444,7 @@ def test_the_invented_cameras_see_everybody_whole_and_upright_in_the_detections(
 ) -> None:
     _, poses_path = run_dances(monkeypatch, dance_path, dances(), tmp_path / "out")
     detections_path = tmp_path / "detections.h5"
-    source = DetectionsSection(source="gt", path="not read")
+    source = DetectionsSection(source="gt", joints="auto", path="not read")
     report = import_detections(source, poses_path, detections_path, tmp_path / "detections.json")
     assert {name: (counts.takes, counts.sequences, counts.frames) for name, counts in report.subjects.items()} == {
         "Anna": (2, 8, 120),
@@ -505,7 +505,13 @@ def test_a_subject_that_the_other_capture_lacks_is_one_sentence(
 @pytest.mark.parametrize("name", ["", "a/b", " x", "x ", ".", "..", "cameras", "a\nb", "x" * 101])
 @pytest.mark.parametrize("key", ["labelled", "unlabelled", "validation", "test"])
 def test_a_subject_that_no_file_can_hold_is_refused_with_its_key(key: str, name: str) -> None:
-    subjects: dict[str, list[str]] = {"labelled": ["S1"], "unlabelled": ["S5"], "validation": [], "test": ["S9"]}
+    subjects: dict[str, list[str]] = {
+        "labelled": ["S1"],
+        "labelled_takes": 1.0,
+        "unlabelled": ["S5"],
+        "validation": [],
+        "test": ["S9"],
+    }
     subjects[key] = [*subjects[key], name]
     with pytest.raises(InputError) as caught:
         tiny_params(data__subjects=subjects)
@@ -517,7 +523,7 @@ def test_a_subject_that_no_file_can_hold_is_refused_with_its_key(key: str, name:
 
 @pytest.mark.parametrize("name", ["Anna", "actor-2", "S 1", "Åsa", "07", "x" * 100])
 def test_any_other_name_may_be_a_subjects(name: str, tmp_path: Path) -> None:
-    subjects = {"labelled": [name], "unlabelled": ["S5"], "validation": [], "test": ["S9"]}
+    subjects = {"labelled": [name], "labelled_takes": 1.0, "unlabelled": ["S5"], "validation": [], "test": ["S9"]}
     assert tiny_params(data__subjects=subjects).data.subjects.labelled == [name]
     with create_poses(tmp_path / "poses.h5", ["waltz"]) as writer:
         writer.add(name, "waltz-1", body_m(), "waltz", 30.0)

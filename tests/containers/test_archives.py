@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wsgcn.base.errors import InputError
-from wsgcn.containers.archives import iter_tar, iter_zip
+from wsgcn.containers.archives import has_member, iter_tar, iter_zip
 
 _NOISE = np.random.default_rng(0).bytes(40_000)  # does not compress, so that a cut anywhere cuts a member
 _FILES = {"S1/b.cdf": _NOISE, "S1/a.cdf": b"first", "S1/notes.txt": b"notes", "S5/empty.cdf": b""}
@@ -156,3 +156,10 @@ def test_a_missing_archive_is_named(tmp_path: Path) -> None:
     for name in ("absent.tgz", "absent.zip"):
         with pytest.raises(InputError, match=rf"{name}: not found"):
             _read(tmp_path / name)
+
+
+def test_a_member_is_looked_for_by_its_name_alone(tmp_path: Path) -> None:
+    zipped, tarred = _zip(tmp_path / "x.zip", _FILES), _tar(tmp_path / "x.tgz", _FILES)
+    for path, read in ((zipped, iter_zip), (tarred, iter_tar)):
+        assert has_member(path, read, lambda name: name.endswith("b.cdf"))
+        assert not has_member(path, read, lambda name: name.endswith(".bvh"))

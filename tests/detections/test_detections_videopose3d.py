@@ -222,3 +222,20 @@ def test_two_files_of_one_detector_are_an_error_that_names_both(tmp_path: Path) 
         _write(tmp_path / name, {}, _H36M17)
     with pytest.raises(InputError, match=r"holds .*_ft_h36m.npz, .*_pt_coco.npz, expected only one of them"):
         open_npz(tmp_path, "detectron")
+
+
+def test_without_metadata_the_order_is_named(tmp_path: Path) -> None:
+    arrays = _arrays(17)
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, positions_2d=np.array({"S9": {"Walking": arrays}}, dtype=object))
+    with pytest.raises(InputError, match=r"a\.npz: has no metadata, .*; name it by detections\.joints\."):
+        VideoPose3D(path)
+    read = list(VideoPose3D(path, COCO).sequences(_all))
+    np.testing.assert_array_equal(read[0].keypoints_px, to_human36m(COCO, arrays[0]))
+    with pytest.raises(InputError, match=r"has the shape .*, expected .*16 joints"):
+        list(VideoPose3D(path, STACKED_HOURGLASS).sequences(_all))
+
+
+def test_a_number_of_joints_may_be_numpys(tmp_path: Path) -> None:
+    metadata = _H36M17 | {"num_joints": np.int64(17)}
+    assert _read(_write(tmp_path / "a.npz", {"S9": {"Walking": _arrays(17)}}, metadata))

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.tiny import write_tiny_capture
 from wsgcn.base.errors import InputError
 from wsgcn.captures.human36m.cameras import SERIALS, human36m_cameras
 from wsgcn.captures.human36m.names import ACTIONS, action_of
@@ -68,7 +69,7 @@ def _import(folder: Path, source: str, path: Path) -> tuple[Any, Path]:
     poses = _write_poses(folder)
     out = folder / "out"
     out.mkdir(exist_ok=True)
-    params = DetectionsSection.model_validate({"source": source, "path": str(path)})
+    params = DetectionsSection.model_validate({"source": source, "joints": "auto", "path": str(path)})
     return import_detections(params, poses, out / "detections.h5", out / "detections.json"), out
 
 
@@ -149,7 +150,7 @@ def test_frames_that_poses_h5_dropped_are_dropped_from_the_detections_too(tmp_pa
         writer.add_cameras(cameras)
         writer.add("S1", "Eating", np.zeros((6, 17, 3)), "Eating", 50.0, dropped_frames=[0, 4])
     source = _write_npz(tmp_path / "a.npz", {"S1": {"Eating": [raw_px] * 4}})
-    params = DetectionsSection.model_validate({"source": "cpn", "path": str(source)})
+    params = DetectionsSection.model_validate({"source": "cpn", "joints": "auto", "path": str(source)})
     import_detections(params, tmp_path / "poses.h5", tmp_path / "detections.h5", tmp_path / "detections.json")
     with DetectionsFile(tmp_path / "detections.h5") as detections:
         kept_px = detections.sequence("S1", "Eating", SERIALS[0]).keypoints_px
@@ -227,7 +228,10 @@ def test_a_camera_that_poses_h5_does_not_have_is_refused(tmp_path: Path) -> None
         del file[f"cameras/S1/{SERIALS[3]}"]
     with pytest.raises(InputError, match=rf"camera {SERIALS[3]}: poses.h5 has no such camera, only {SERIALS[0]}"):
         import_detections(
-            DetectionsSection(source="cpn", path=str(path)), poses, tmp_path / "d.h5", tmp_path / "d.json"
+            DetectionsSection(source="cpn", joints="auto", path=str(path)),
+            poses,
+            tmp_path / "d.h5",
+            tmp_path / "d.json",
         )
     assert not (tmp_path / "d.h5").exists()
 
@@ -316,7 +320,7 @@ def shared_poses(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the shared motion is not at {SHARED.relative_to(ROOT.parent)}")
     folder = tmp_path_factory.mktemp("shared")
-    subjects = Subjects(labelled=["S1"], unlabelled=[], validation=[], test=["S9", "S11"])
+    subjects = Subjects(labelled=["S1"], labelled_takes=1.0, unlabelled=[], validation=[], test=["S9", "S11"])
     data = RawData(
         raw=str(SHARED), layout="martinez_zip", unit="auto", up="auto", drop_bad_frames=False, subjects=subjects
     )
@@ -327,7 +331,10 @@ def shared_poses(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _import_shared(poses: Path, source: str) -> tuple[Any, Path]:
     out = poses.with_name(f"{source}.h5")
     report = import_detections(
-        DetectionsSection.model_validate({"source": source, "path": str(SHARED)}), poses, out, out.with_suffix(".json")
+        DetectionsSection.model_validate({"source": source, "joints": "auto", "path": str(SHARED)}),
+        poses,
+        out,
+        out.with_suffix(".json"),
     )
     return report, out
 
@@ -376,3 +383,11 @@ def test_the_shared_cpn_detections_are_trimmed_to_the_capture(shared_poses: Path
             for take in exact.takes(subject):
                 for serial in SERIALS:
                     assert detections.frames(subject, take, serial) == exact.frames(subject, take, serial)
+
+
+def test_an_order_named_for_a_source_that_has_its_own_is_refused(tmp_path: Path) -> None:
+    poses = write_tiny_capture(tmp_path, ("S9",), ("Walking",), 3)[0]
+    for source in ("gt", "hourglass_finetuned", "evoskeleton"):
+        params = DetectionsSection(source=source, joints="coco", path=str(tmp_path))
+        with pytest.raises(InputError, match=r"detections\.joints: is coco, but .* own; expected auto\."):
+            import_detections(params, poses, tmp_path / "d.h5", tmp_path / "d.json")

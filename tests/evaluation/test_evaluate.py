@@ -273,3 +273,18 @@ def test_the_table_of_joints_says_which_are_hard(evaluated):
     np.testing.assert_allclose(list(table.values()), np.concatenate(errors_NJ).mean(0), atol=1e-3)
     report = json.loads((out / "evaluation.json").read_text())
     assert np.mean(list(table.values())) == pytest.approx(report["mpjpe_mm"]["frame_mean"], abs=1e-3)
+
+
+def test_a_body_that_no_person_has_is_counted_and_told(evaluated):
+    sums = ErrorSums(H36M16, ("Eating",))
+    truth = np.zeros((5, 16, 3))
+    predicted = truth.copy()
+    predicted[3, 7] = (0, 0, 3.5)
+    predicted[4, 7] = (0, 0, 2.5)
+    sums.add("Eating", predicted, truth)
+    assert sums.impossible_frames == 1
+    report = json.loads((evaluated[0] / "evaluation.json").read_text())
+    assert report["impossible_frames"] == 0
+    assert "more than 3 m" not in table(params_of(), report)
+    said = table(params_of(), report | {"impossible_frames": 2})
+    assert "In 2 frames a predicted joint is more than 3 m from the hip" in said

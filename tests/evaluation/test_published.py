@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.tiny import ROOT, tiny_params, write_tiny_capture
+from tests.tiny import published_tree, tiny_params, write_tiny_capture
 from tests.tiny_checkpoint import write_tiny_checkpoint
 from wsgcn.base.section import flat
 from wsgcn.evaluation.evaluate import EvaluationPaths, evaluate
@@ -19,13 +18,13 @@ from wsgcn.model.networks import NETWORKS
 from wsgcn.running.params import Params, parse_params
 from wsgcn.training.params import WarmupParams, WeakParams
 
-DEFAULT = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+DEFAULT = published_tree()
 PAPER = {"data.raw": "data/raw/h36m.zip", "data.stride": 1, "warmup.epochs": 20, "weak.epochs": 80}
 FULLY = {
     "data.subjects.labelled": ["S1", "S5", "S6", "S7", "S8"],
     "data.subjects.unlabelled": [],
 }
-SETTINGS = {  # the changes of params.yaml that make each row
+SETTINGS = {  # the changes of the published recipe that make each row
     "full supervision (S1, S5-S8 labelled)": {**PAPER, **FULLY},
     "weak, no bone loss, warm-up": {**PAPER, "weak.bone_weight": 0.0},
     "weak, bone loss, warm-up": PAPER,
@@ -35,7 +34,7 @@ WEAKLY = [name for name in SETTINGS if name.startswith("weak")]
 
 
 def params_of(changes: dict[str, Any]) -> Params:
-    """params.yaml with values put at dotted names."""
+    """The published recipe with values put at dotted names."""
     tree = copy.deepcopy(DEFAULT)
     for name, value in changes.items():
         put(tree, name, value)
@@ -83,12 +82,16 @@ def changed(value: object) -> object:
     raise TypeError(value)
 
 
+UNREAD_OF_PSEUDO_LABELS = tuple(f"weak.pseudo_labels.{key}" for key in ("poses", "bone_sd_m", "depth_sd_m"))
+
+
 def relevant_keys(name: str) -> list[str]:
-    """Every setting of a row's run that its figure depends on: all but the seed, the machine and other networks."""
+    """Every setting that a row depends on: all but the seed, the machine, other networks, and what is not read."""
     params = params_of(SETTINGS[name])
     irrelevant: tuple[str, ...] = ("seed", "runtime.", *(f"model.{other}." for other in NETWORKS if other != "semgcn"))
+    irrelevant += ("augmentation.any.", "training.final_share", *UNREAD_OF_PSEUDO_LABELS, "weak.views")
     if name not in WEAKLY:  # nothing is unlabelled, so the losses of what is do not come in
-        irrelevant += ("weak.reprojection_weight", "weak.bone_weight", "weak.root")
+        irrelevant += ("weak.reprojection_weight", "weak.bone_weight", "weak.root", "weak.pseudo_labels.share")
     keys = {**flat(record_of(params)), **evaluation_of(params)}
     return [key for key in keys if not key.startswith(irrelevant)]
 
@@ -126,6 +129,20 @@ def test_with_labels_alone_both_stages_are_one_training(epochs: tuple[int, int])
     assert found(params_of({**PAPER, **FULLY, **changes})) == "full supervision (S1, S5-S8 labelled)"
     changes = {"warmup.epochs": epochs[0], "weak.epochs": epochs[1] + 1}
     assert found(params_of({**PAPER, **FULLY, **changes})) is None
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training.final_share": 0.5},
+        {"augmentation.any.roll_deg": 7.0},
+        {"weak.pseudo_labels.poses": 99, "weak.pseudo_labels.depth_sd_m": 0.7},
+    ],
+    ids=str,
+)
+def test_a_setting_that_is_not_read_makes_no_difference(name: str, changes: dict[str, Any]) -> None:
+    assert found(params_of({**SETTINGS[name], **changes})) == name
 
 
 @pytest.mark.parametrize(("name", "key"), [(name, key) for name in SETTINGS for key in relevant_keys(name)])
@@ -215,7 +232,7 @@ def test_the_row_is_in_the_report_but_not_on_the_synthetic_capture(
         actions=tmp_path / "actions.csv",
         joints=tmp_path / "joints.csv",
     )
-    subjects = {"labelled": ["S1"], "unlabelled": [], "validation": [], "test": ["S9", "S11"]}
+    subjects = {"labelled": ["S1"], "labelled_takes": 1.0, "unlabelled": [], "validation": [], "test": ["S9", "S11"]}
     evaluate(EvaluateParams.of(tiny_params(data__raw=raw, data__subjects=subjects)), paths)
     report, printed = json.loads(paths.report.read_text(encoding="utf-8")), capsys.readouterr().out
     assert ("published" in report) == is_shown

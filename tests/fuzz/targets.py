@@ -17,14 +17,21 @@ import pyarrow.parquet as pq
 
 from tests.captures.human36m import test_h36m_layouts as h36m
 from tests.captures.test_preprocessing import ROOT, body_mm, data_params, write_npz
+from tests.detections import test_detections_evoskeleton as evoskeleton
 from tests.detections import test_detections_hourglass as hourglass
 from tests.detections import test_detections_videopose3d as videopose3d
 from tests.fuzz.target import Seed, Target
+from tests.lifting import test_calibrations as calibrations
 from tests.lifting.keypoints import test_keypoints_alphapose as alphapose
+from tests.lifting.keypoints import test_keypoints_any_json as any_forms
 from tests.lifting.keypoints import test_keypoints_blazepose as blazepose
 from tests.lifting.keypoints import test_keypoints_coco as coco
+from tests.lifting.keypoints import test_keypoints_detectron as detectron
+from tests.lifting.keypoints import test_keypoints_easy_vitpose as easy_vitpose
 from tests.lifting.keypoints import test_keypoints_mmpose as mmpose
 from tests.lifting.keypoints import test_keypoints_openpose as openpose
+from tests.lifting.keypoints import test_keypoints_skeleton_sequence as skeleton_sequence
+from tests.lifting.keypoints import test_keypoints_ultralytics as ultralytics
 from tests.lifting.test_intrinsics import MATRIX
 from tests.lifting.test_intrinsics import SIZE as PICTURE
 from tests.lifting.test_writers import clip
@@ -169,8 +176,13 @@ def videopose3d_2d(_: Path) -> Iterator[Seed]:
         yield {"data_2d_h36m_cpn.npz": _npz(positions_2d=positions, metadata=metadata)}
 
 
+def evoskeleton_npy(folder: Path) -> Iterator[Seed]:
+    tree = {(1, "Eating", f"Eating.{serial}.h5-sh"): evoskeleton.rows(_FRAMES) for serial in ("54138969", "60457274")}
+    yield _written(folder, lambda place: evoskeleton.write(place / "twoDPose_HRN_test.npy", tree))
+
+
 def read_detections(source: str, path: Path, out: Path) -> object:
-    params = DetectionsParams(source=source, path=str(path))
+    params = DetectionsParams(source=source, joints="auto", path=str(path))
     return import_detections(params, _poses_path(), out / "detections.h5", out / "report.json").text()
 
 
@@ -196,7 +208,7 @@ def read_poses(path: Path, out: Path) -> object:
     with Poses(path) as opened:
         takes = [(subject, take) for subject in opened.subjects for take in opened.takes(subject)]
         read = [(opened.fps(*key), opened.dropped_frames(*key), opened.positions_m(*key)) for key in takes]
-    params = DetectionsParams(source="gt", path="-")
+    params = DetectionsParams(source="gt", joints="auto", path="-")
     return read, import_detections(params, path, out / "detections.h5", out / "report.json")
 
 
@@ -264,6 +276,40 @@ def blazepose_landmarks(_: Path) -> Iterator[Seed]:
     yield {"landmarks.json": _json([blazepose.landmarks(frame, SIZE[0]) for frame in points])}
     yield {"landmarks.json": _json([None, {"pose_landmarks": [blazepose.landmarks(points[1])] * 2}])}
     yield {"landmarks.npy": _npy(np.insert(points, 2, 0.5, axis=-1))}
+
+
+def ultralytics_frames(_: Path) -> Iterator[Seed]:
+    yield {"yolo.json": _json(ultralytics.frames(triples(3), track_id=2))}
+    yield {"yolo.json": _json([json.dumps(frame) for frame in ultralytics.frames(triples(2))])}
+
+
+def ultralytics_labels(folder: Path) -> Iterator[Seed]:
+    for extras in ((), (0.9, 3)):
+        files = _written(
+            folder, lambda place, extras=extras: ultralytics.write_labels(place / "labels", [triples(3)], extras)
+        )
+        yield {name.removeprefix("labels/"): content for name, content in files.items()}
+
+
+def other_json(_: Path) -> Iterator[Seed]:
+    yield {"a.json": _json(easy_vitpose.tree_of(triples(3, "halpe_26")))}
+    yield {"a.json": _json(skeleton_sequence.gast_net(triples(3)))}
+    yield {"a.json": _json(skeleton_sequence.kinetics(triples(3, "coco_18")))}
+    for tree in blazepose.SPELLINGS.values():
+        yield {"a.json": _json(tree)}
+    people = [{"joints": frame.ravel().tolist()} for frame in triples(3, "coco_18")]
+    yield {"a.json": _json({f"{t}.jpg": {"bodies": [person]} for t, person in enumerate(people)})}
+    frames = {str(t): {"keypoints": frame.ravel().tolist(), "scores": 1.5} for t, frame in enumerate(triples(3))}
+    yield {"a.json": _json({"7": frames})}
+
+
+def any_json(_: Path) -> Iterator[Seed]:
+    for tree in any_forms.FORMS.values():
+        yield {"a.json": _json(tree)}
+
+
+def detectron_npz(folder: Path) -> Iterator[Seed]:
+    yield _written(folder, lambda place: detectron.write(place / "clip.mp4.npz", [triples(3)]))
 
 
 def videopose3d_custom(_: Path) -> Iterator[Seed]:
@@ -371,6 +417,9 @@ def intrinsics(_: Path) -> Iterator[Seed]:
     yield {"K.npy": _npy(MATRIX.astype(float))}
     yield {"K.txt": b"1500 0 950\n0 1490 545\n0 0 1\n"}
     yield {"K.csv": b"1500, 0, 950\n0, 1490, 545\n0, 0, 1\n"}
+    for name, text in calibrations.TEXTS.items():
+        yield {name: text.encode()}
+    yield {"cal.npz": _npz(mtx=MATRIX, dist=np.zeros((1, 5)))}
 
 
 def checkpoints(folder: Path) -> Iterator[Seed]:
@@ -394,6 +443,7 @@ _ALL = (
     Target("hourglass_tar", hourglass_tars, partial(read_detections, "hourglass_finetuned")),
     Target("hourglass_tree", hourglass_trees, partial(read_detections, "hourglass_pretrained"), is_folder=True),
     Target("videopose3d_2d", videopose3d_2d, partial(read_detections, "cpn")),
+    Target("evoskeleton", evoskeleton_npy, partial(read_detections, "evoskeleton")),
     Target("poses", poses, read_poses),
     Target("detections", detections, read_detections_h5),
     Target("predictions", predictions, read_predictions),
@@ -403,6 +453,11 @@ _ALL = (
     Target("openpose", openpose_folders, partial(lift, None), is_folder=True),
     Target("mmpose", mmpose_results, partial(lift, "coco")),
     Target("blazepose", blazepose_landmarks, partial(lift, None)),
+    Target("ultralytics", ultralytics_frames, partial(lift, None)),
+    Target("ultralytics_labels", ultralytics_labels, partial(lift, None), is_folder=True),
+    Target("other_json", other_json, partial(lift, None)),
+    Target("any_json", any_json, partial(lift, "coco")),
+    Target("detectron", detectron_npz, partial(lift, None)),
     Target("videopose3d_custom", videopose3d_custom, partial(lift, None)),
     Target("npz", arrays_npz, partial(lift, "coco")),
     Target("npy", arrays_npy, partial(lift, "coco")),

@@ -9,6 +9,7 @@ from tests.lifting.test_lifter import checkpoint_path, lifter  # noqa: F401
 from tests.people import SIZE, person_px, triples
 from tests.tiny import write_tiny_capture
 from wsgcn.base.errors import InputError
+from wsgcn.lifting.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.lifting.batch_lifting import lift_file
 from wsgcn.lifting.lifter import Options
 from wsgcn.lifting.writers.formats import read_lifted
@@ -87,7 +88,12 @@ def test_parquet_holds_the_same_as_hdf5(lifter, tmp_path):  # noqa: F811
             else:
                 np.testing.assert_allclose(row["pose_m"], pose_m.ravel(), atol=1e-4)
                 np.testing.assert_allclose(row["root_m"], root_m, atol=1e-2)
+            angles_A = [np.nan if row[f"{name}_deg"] is None else row[f"{name}_deg"] for name in ANGLES]
+            expected_A = joint_angles_deg(pose_m[None], expected.skeleton, CAMERA_UP)[0]
+            near_A = np.array(["plane" not in name for name in ANGLES])  # the others jump where an arm comes to hang
+            np.testing.assert_allclose(np.array(angles_A)[near_A], expected_A[near_A], atol=0.1)
     assert start == len(rows)
+    assert metadata["angles"] == SIGNS
 
 
 def test_without_intrinsics_parquet_has_no_root(lifter, tmp_path):  # noqa: F811

@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.foreign import foreign
 from wsgcn.base.errors import InputError
 from wsgcn.lifting.intrinsics import intrinsics_px
 
@@ -66,3 +67,28 @@ def test_a_file_of_something_else_is_one_sentence(tmp_path):
     (tmp_path / "K.txt").write_text("one two three", encoding="utf-8")
     with pytest.raises(InputError, match=r"K\.txt: is not a readable 3x3 matrix"):
         intrinsics_px(tmp_path / "K.txt", SIZE)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_matrix(tmp_path):
+    (tmp_path / "K.txt").write_text("1500 0 950\r\n0 1490 545\r\n0 0 1\r\n", encoding="utf-8-sig")
+    assert intrinsics_px(tmp_path / "K.txt", SIZE).tolist() == VECTOR
+
+
+def test_a_flat_error_of_another_kind_of_file_names_the_kind(tmp_path):
+    (tmp_path / "K.png").write_bytes(b"\x89PNG\r\n\x1a\n and more")
+    with pytest.raises(InputError, match=r"K\.png: is a PNG picture, expected a camera's intrinsics"):
+        intrinsics_px(tmp_path / "K.png", SIZE)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Calib.toml", [1300, 1300, 544, 960, -0.05, 0.1, 0, 0, 0]),
+        ("bom.txt", [1300, 1300, 544, 960, 0, 0, 0, 0, 0]),
+        ("cal.json", [1300, 1300, 544, 960, 0, 0, 0, 0, 0]),
+        ("cal.npz", [1300, 1300, 544, 960, 0, 0, 0, 0, 0]),
+        ("opencv.yml", [1300, 1300, 544, 960, 0, 0, 0, 0, 0]),
+    ],
+)
+def test_files_of_other_tools_are_read(name, expected):
+    assert intrinsics_px(foreign(f"intrinsics/{name}"), (1088, 1920)).tolist() == expected

@@ -8,6 +8,7 @@ import pytest
 
 from tests.people import person_camera_m
 from wsgcn.base.errors import InputError
+from wsgcn.lifting.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.lifting.lifted import Lifted, Rows
 from wsgcn.lifting.writers.formats import SUFFIXES, read_lifted, write_lifted
 from wsgcn.pose.skeleton import H36M16, H36M17
@@ -104,12 +105,33 @@ def test_json_has_null_where_there_is_nothing(tmp_path):
     assert [pose["frame"] for pose in tree["poses"]] == list(range(100, 120))
     assert tree["poses"][8] == {
         **{"frame": 108, "name": "i", "missing": True, "interpolated": [], "substituted": []},
-        **{"pose_m": None, "root_m": None},
+        **{"pose_m": None, "root_m": None, "keypoints_px": [[5, 5]] * 16},
     }
     assert tree["poses"][3]["interpolated"] == ["RKnee", "LKnee"]
     assert tree["poses"][4]["substituted"] == ["Head"]
     np.testing.assert_allclose(tree["poses"][5]["pose_m"], lifted.pose_m[5], atol=1e-6)
     np.testing.assert_allclose(tree["poses"][5]["root_m"], lifted.root_m[5], atol=1e-6)
+
+
+def test_json_has_the_2d_with_null_for_a_joint_without(tmp_path):
+    lifted = clip()
+    lifted.keypoints_px[2, 4] = (12.345678, -1)
+    lifted.keypoints_px[2, 5] = np.nan
+    write_lifted(lifted, tmp_path / "out.json")
+    pose = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["poses"][2]
+    assert pose["keypoints_px"][3:6] == [[5, 5], [12.35, -1], None]
+
+
+def test_csv_has_joint_angles_in_degrees_and_says_their_signs(tmp_path):
+    lifted = without(clip(), 8)
+    write_lifted(lifted, tmp_path / "out.csv")
+    lines = (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()
+    comments = [line for line in lines if line.startswith("# ")]
+    assert f"# angles: {json.dumps(SIGNS)}" in comments
+    rows = list(csv.DictReader(lines[len(comments) :]))
+    expected = joint_angles_deg(lifted.pose_m, H36M16, CAMERA_UP)[5]
+    np.testing.assert_allclose([float(rows[5][f"{name}_deg"] or "nan") for name in ANGLES], expected, atol=0.006)
+    assert {rows[8][f"{name}_deg"] for name in ANGLES} == {""}
 
 
 def test_csv_has_a_row_a_frame_below_the_metadata(tmp_path):
@@ -132,7 +154,7 @@ def test_csv_is_read_by_pandas_as_its_docstring_says(tmp_path):
     pandas = pytest.importorskip("pandas")
     write_lifted(clip(is_absolute=False), tmp_path / "out.csv")
     table = pandas.read_csv(tmp_path / "out.csv", comment="#")
-    assert table.shape == (FRAMES, 4 + 48)
+    assert table.shape == (FRAMES, 4 + 48 + 15)
     assert "root_x_m" not in table
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from wsgcn.model import layers
 from wsgcn.model.layers import GraphBlock, NonLocal, ResidualBlock, SemGraphConv
 from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
 
@@ -370,6 +371,35 @@ def test_through_the_non_local_layer_every_joint_reaches_every_other(skeleton: S
     for joint in range(joints):
         (gradient_BJC,) = torch.autograd.grad(output_BJ[:, joint].sum(), x_BJC, retain_graph=True)
         assert (gradient_BJC.abs().sum((0, 2)) > 0).all()
+
+
+def test_in_evaluation_a_pose_unlike_those_of_training_is_not_blown_up() -> None:
+    """Eight layers that were trained on small inputs: each is quadratic, so 100 became more than 10^30."""
+    torch.manual_seed(0)
+    network = nn.Sequential(*(NonLocal(8, H36M16) for _ in range(8))).double()
+    for layer in network:
+        nn.init.normal_(layer.norm.weight)
+    for _ in range(200):
+        network(torch.randn(16, 16, 8, dtype=torch.float64))
+    network.eval()
+    strange = 100 * torch.randn(4, 16, 8, dtype=torch.float64)
+    change = network(strange) - strange
+    most = sum(20 * layer.norm.weight.abs().max() + layer.norm.bias.abs().max() for layer in network)
+    assert change.abs().max() <= most
+
+
+def test_the_limit_of_the_evaluation_changes_no_bit_of_what_is_within_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    layer = NonLocal(8, H36M16)
+    nn.init.normal_(layer.norm.weight)
+    nn.init.normal_(layer.norm.bias)
+    for _ in range(50):
+        layer(torch.randn(16, 16, 8))
+    layer.eval()
+    x_BJC = torch.randn(16, 16, 8)
+    limited = layer(x_BJC)
+    monkeypatch.setattr(layers, "_MOST_DEVIATIONS", float("inf"))
+    assert torch.equal(layer(x_BJC), limited)
 
 
 @SKELETONS

@@ -19,16 +19,16 @@ from test_layers import (
 )
 from torch import Tensor, nn
 
-from tests.import_graph import ROOT
+from tests.tiny import published_tree
 from wsgcn.model.layers import GraphBlock, NonLocal, ResidualBlock, SemGraphConv
 from wsgcn.model.linear import LinearModel
 from wsgcn.model.networks import NETWORKS, build_network, count_parameters
 from wsgcn.model.params import Model
 from wsgcn.model.semgcn import SemGCN
 from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
-from wsgcn.running.params import read_params
+from wsgcn.running.params import parse_params
 
-PAPER = read_params(ROOT / "params.yaml").model
+PAPER = parse_params(published_tree(), "published").model
 
 
 def changed(model: Model, section: str = "semgcn", **changes: object) -> Model:

@@ -43,6 +43,7 @@ def test_it_says_what_the_checkpoint_is(described):
     assert rows["network"] == "semgcn, 8 channels, 1 residual block, non-local layers"
     assert rows["parameters"] == f"{count_parameters(checkpoint.network()):,}"
     assert rows["2D source"] == "gt (exact projections)"
+    assert rows["cameras"].startswith("trained for the cameras of its capture alone; seen by another, a body may lean")
     assert rows["normalisation"].endswith("x / w * 2 - 1, y / w * 2 - h / w")
     assert rows["epoch"] == "2 of 2, the last epoch"
     assert rows["step"] == "1,234"
@@ -99,17 +100,29 @@ def test_a_file_that_is_no_checkpoint_is_one_sentence(tmp_path):
 
 
 def test_the_recipe_is_named(described, tmp_path):
-    assert values(described[2])["recipe"] == "loss mse; schedule staircase; weights not averaged; no augmentation"
+    published = (
+        "loss mse; schedule staircase; weights not averaged; no augmentation; unlabelled: reprojection_weight 1.0, "
+    )
+    assert values(described[2])["recipe"] == published + "bone_weight 1.0, root ground_truth"
     on = {
         "training__loss": "mean_distance",
         "training__schedule": "cosine",
         "training__average": 0.995,
         "augmentation__turn": True,
         "augmentation__size": 0.06,
+        "weak__pseudo_labels__share": 0.5,
+        "weak__reprojection_weight": 0.0,
+        "weak__bone_weight": 0.0,
+        "weak__root": "solved",
     }
     write_tiny_checkpoint(tmp_path / "weak.pt", **on)
-    words = "loss mean_distance; schedule cosine; weights averaged, 0.995 a step; augmentation: turn, size 0.06"
+    words = (
+        "loss mean_distance; schedule cosine; weights averaged, 0.995 a step; augmentation: turn, size 0.06; "
+        "unlabelled: pseudo_labels.share 0.5, views independent, root solved"
+    )
     assert values(describe(tmp_path / "weak.pt"))["recipe"] == words
-    write_tiny_checkpoint(tmp_path / "weak.pt", augmentation__camera="any")
-    recipe = values(describe(tmp_path / "weak.pt"))["recipe"]
-    assert "augmentation: camera any, any.pitch_deg -20.0, 35.0, any.roll_deg 3" in recipe
+    write_tiny_checkpoint(tmp_path / "weak.pt", augmentation__camera="any", weak__epochs=0)
+    rows = values(describe(tmp_path / "weak.pt"))
+    assert rows["cameras"] == "any"
+    assert rows["recipe"].endswith("; nothing of the unlabelled")
+    assert "augmentation: camera any, any.pitch_deg -20.0, 35.0, any.roll_deg 3" in rows["recipe"]

@@ -99,14 +99,22 @@ def test_the_published_row_stands_beside_a_run_of_its_setting(run):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({}, "true 3D root of the unlabelled subjects"),
+        ({}, "true 3D root of the unlabelled subjects was used"),
         ({"weak__root": "solved"}, "of the unlabelled subjects no 3D was used"),
         ({"weak__epochs": 0}, "2 epochs on the labelled subjects alone."),
         ({}, "1 epoch on the labelled subjects alone, then 1 with"),
         ({"data__stride": 5}, "one frame in 5 of every camera"),
         ({}, "every frame of every camera"),
         (
-            {"data__subjects": {"labelled": ["S1"], "unlabelled": [], "validation": 0.1, "test": ["S9"]}},
+            {
+                "data__subjects": {
+                    "labelled": ["S1"],
+                    "labelled_takes": 1.0,
+                    "unlabelled": [],
+                    "validation": 0.1,
+                    "test": ["S9"],
+                }
+            },
             "for validation: 10% of the labelled takes",
         ),
         ({}, "Subjects with 3D labels: S1; without: S5; for validation: none."),
@@ -130,13 +138,37 @@ def test_the_same_run_gives_the_same_card(run):
     assert model_card(path, report, params_of()) == model_card(path, report, params_of())
 
 
-def test_augmentation_and_average_have_a_line_where_they_are_on(run, tmp_path):
+def test_the_recipe_has_a_line(run, tmp_path):
     path, report = run
-    assert "Recipe" not in model_card(path, report, params_of())
+    assert "- Recipe: loss mse; schedule staircase; " in model_card(path, report, params_of())
     write_tiny_checkpoint(tmp_path / "weak.pt", training__average=0.995, augmentation__mirror=True)
     training = section(model_card(tmp_path / "weak.pt", report, params_of()), "Training")
     (line,) = [line for line in training.splitlines() if line.startswith("- Recipe: ")]
-    assert line.endswith("weights averaged, 0.995 a step; augmentation: mirror.")
+    assert "; weights averaged, 0.995 a step; augmentation: mirror; " in line
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, "then 1 with the unlabelled ones: pseudo-labels (50% of each batch)."),
+        ({}, "- The root was solved from the 2D: of the unlabelled subjects no 3D was used."),
+        ({"weak__views": "synchronised"}, "cameras were calibrated and in step"),
+        ({"weak__reprojection_weight": 0.5}, "pseudo-labels (50% of each batch), reprojection loss (weight 0.5)."),
+        ({"weak__pseudo_labels__share": 0.0}, "nothing of theirs weighed anything"),
+        ({"data__subjects__labelled_takes": 0.1}, "with 3D labels: S1 (10% of the takes); without: S5"),
+        ({"data__subjects__labelled_takes": ["Eating"]}, "with 3D labels: S1 (only Eating); without: S5"),
+    ],
+    ids=str,
+)
+def test_the_supervision_by_pseudo_labels_is_told(run, tmp_path, changes, sentence):
+    ours = {
+        "weak__pseudo_labels__share": 0.5,
+        "weak__reprojection_weight": 0.0,
+        "weak__bone_weight": 0.0,
+        "weak__root": "solved",
+    }
+    write_tiny_checkpoint(tmp_path / "weak.pt", **ours | changes)
+    assert sentence in section(model_card(tmp_path / "weak.pt", run[1], params_of()), "Training")
 
 
 def test_the_warm_ups_checkpoint_has_a_card_of_labels_alone(run, tmp_path):
@@ -148,4 +180,5 @@ def test_the_warm_ups_checkpoint_has_a_card_of_labels_alone(run, tmp_path):
 
 def test_the_evaluation_names_the_recipe(run):
     none = {"loss": "mse", "schedule": "staircase", "warmup_steps": 0, "average": 0.0, "augmentation": {}}
+    none["weak"] = {"reprojection_weight": 1.0, "bone_weight": 1.0, "root": "ground_truth"}
     assert run[1]["recipe"] == none

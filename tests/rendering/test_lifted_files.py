@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -14,7 +15,7 @@ from wsgcn.rendering.sources import read_sequences
 MISSING = 3
 
 
-def lifted(fps=30.0, person="7"):
+def lifted(fps=30.0, person="7", **about):
     """Six frames of a person who stands on its feet, 0.9 m below the hip; frame 3 is missing."""
     pose_m = np.zeros((6, 16, 3), np.float32)
     for joint, y in {"Head": -0.7, "Thorax": -0.5, "LFoot": 0.9, "RFoot": 0.9}.items():
@@ -32,7 +33,7 @@ def lifted(fps=30.0, person="7"):
         person=person,
         skeleton=H36M16,
         names=None,
-        about={"source": "me.json", "fps": fps},
+        about={"source": "me.json", "fps": fps, **about},
     )
 
 
@@ -65,6 +66,61 @@ def test_an_unknown_frame_rate_is_said_to_be_assumed(tmp_path):
     npz.write(lifted(fps=None), tmp_path / "me.npz")
     [sequence] = read_sequences(tmp_path / "me.npz")
     assert (sequence.fps, sequence.data) == (25, "me.json, camera taken for level, 25 frames a second assumed")
+
+
+@pytest.mark.parametrize("writer", [npz, h5], ids=["npz", "h5"])
+def test_warnings_and_what_the_checkpoint_is_for_stand_first_in_a_caption(tmp_path, writer):
+    path = tmp_path / f"me.{writer.__name__.split('.')[-1]}"
+    about = {"warnings": ["the legs are guesses"], "checkpoint": "weak.pt", "checkpoint_caveat": "trained for one"}
+    writer.write(lifted(**about), path)
+    [sequence] = read_sequences(path)
+    said = "WARNING: The legs are guesses. WARNING: The checkpoint weak.pt was trained for one. me.json, "
+    assert sequence.caption.startswith(said)
+
+
+@pytest.mark.parametrize("odd", [5, "text", {"a": 1}, None, [None, 7]], ids=str)
+def test_warnings_of_another_kind_are_no_reason_to_fail(tmp_path, odd):
+    npz.write(lifted(warnings=odd), tmp_path / "me.npz")
+    [sequence] = read_sequences(tmp_path / "me.npz")
+    assert "me.json" in sequence.caption
+
+
+@pytest.mark.parametrize("writer", [npz, h5], ids=["npz", "h5"])
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, ()),
+        ({"warnings": ["the legs are guesses", "the hip jumps."]}, ("The legs are guesses.", "The hip jumps.")),
+        (
+            {"checkpoint": "weak.pt", "checkpoint_caveat": "trained for its cameras alone"},
+            ("The checkpoint weak.pt was trained for its cameras alone.",),
+        ),
+        ({"checkpoint_caveat": ""}, ()),
+        ({"warnings": ["w" * 900] * 50}, (f"W{'w' * 395} ....",) * 8),
+    ],
+    ids=["old", "warnings", "caveat", "no caveat", "too much"],
+)
+def test_what_lifting_warned_of_is_told_by_whoever_shows_it(tmp_path, writer, said, expected):
+    path = tmp_path / f"me.{writer.__name__.split('.')[-1]}"
+    writer.write(replace(lifted(), about={"source": "me.json", "fps": 30.0, **said}), path)
+    [sequence] = read_sequences(path)
+    assert sequence.warnings == expected
+
+
+@pytest.mark.parametrize("writer", [npz, h5], ids=["npz", "h5"])
+@pytest.mark.parametrize(
+    ("size_px", "expected"),
+    [([1920, 1080], (1920, 1080)), (None, None), ([0, 5], None), ([5], None), ("wide", None)],
+    ids=range(5),
+)
+def test_the_size_of_the_picture_and_the_numbers_of_the_frames_come_along(tmp_path, writer, size_px, expected):
+    path = tmp_path / f"me.{writer.__name__.split('.')[-1]}"
+    clip = replace(lifted(), about={"size_px": size_px, "fps": 30.0}, frames=np.arange(7, 13))
+    writer.write(clip, path)
+    [sequence] = read_sequences(path)
+    assert sequence.size_px == expected
+    assert sequence.frames.tolist() == list(range(7, 13))
+    assert sequence.resampled(np.array([1, 3])).frames.tolist() == [8, 10]
 
 
 def test_several_people_are_several_sequences(tmp_path):

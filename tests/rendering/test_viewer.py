@@ -6,14 +6,22 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.lifting.test_angles import STANDING
 from tests.rendering.capture import write_predictions
+from tests.rendering.test_lifted_files import lifted
+from tests.videos import grey_of, write_gif
 from wsgcn.base.errors import InputError
 from wsgcn.cli import view
+from wsgcn.lifting.angles import ANGLES, joint_angles_deg
+from wsgcn.lifting.video import has_decoder
+from wsgcn.lifting.writers import npz
 from wsgcn.pose.skeleton import H36M16
 from wsgcn.rendering.sequences import PoseSequence
 from wsgcn.rendering.sources import read_sequences
@@ -44,9 +52,9 @@ def data_of(path):
     return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.DOTALL)[1])
 
 
-def decoded(text, unit_m):
+def decoded(text, unit, axes=3):
     whole = np.frombuffer(base64.b64decode(text), "<i2").astype(float)
-    return np.where(whole == -32768, np.nan, whole * unit_m).reshape(-1, 16, 3)
+    return np.where(whole == -32768, np.nan, whole * unit).reshape(-1, 16, axes)
 
 
 def test_the_page_holds_prediction_and_truth_to_a_tenth_of_a_millimetre(page, predictions_path):
@@ -67,6 +75,44 @@ def test_missing_joints_stay_missing(tmp_path):
     [one] = data_of(tmp_path / "page.html")["sequences"]
     assert one["truth"] is None
     assert decoded(one["predicted"], one["unit_m"]) == pytest.approx(predicted_m, abs=1e-4, nan_ok=True)
+
+
+def test_the_2d_input_is_there_to_a_tenth_of_a_pixel_with_the_box_that_the_person_moves_in(tmp_path):
+    keypoints_px = np.random.default_rng(0).uniform([400, 100], [800, 1000], size=(30, 16, 2))
+    keypoints_px[3, 5] = np.nan
+    sequence = own(30, keypoints_px=keypoints_px, size_px=(1920, 1080))
+    write_viewer(tmp_path / "page.html", [sequence, own(2)], title="me")
+    one, without = data_of(tmp_path / "page.html")["sequences"]
+    shown_px = decoded(one["keypoints"], one["unit_px"], 2)
+    assert shown_px == pytest.approx(keypoints_px, abs=0.1, nan_ok=True)
+    left, top, right, bottom = one["box_px"]
+    assert left == pytest.approx(400 - 0.12 * 900, abs=10)
+    assert right == pytest.approx(800 + 0.12 * 900, abs=10)
+    assert (top, bottom) == (0, 1080), "no further than the picture goes"
+    assert without["keypoints"] is None
+
+
+def test_joint_angles_are_there_to_a_tenth_of_a_degree_and_those_that_no_joint_gives_are_not(tmp_path):
+    poses = np.random.default_rng(0).normal(size=(30, 16, 3))
+    poses[:, H36M16.joints.index("LWrist")] = np.nan
+    write_viewer(tmp_path / "page.html", [own(30, predicted_m=poses)], title="me")
+    data = data_of(tmp_path / "page.html")
+    [one] = data["sequences"]
+    expected = dict(zip(ANGLES, joint_angles_deg(poses, H36M16, (0, 0, 1)).T, strict=True))
+    drawn = {name for chart in data["charts"] for name in chart["angles"]}
+    assert set(one["angles"]) == drawn - {"LElbow_flexion"}
+    for name, text in one["angles"].items():
+        values = np.frombuffer(base64.b64decode(text), "<i2") * one["unit_deg"]
+        assert values == pytest.approx(expected[name], abs=0.051), name
+
+
+def test_a_file_of_an_older_version_without_a_size_is_shown_all_the_same(tmp_path):
+    npz.write(replace(lifted(), about={"source": "me.json"}), tmp_path / "me.npz")
+    write_viewer(tmp_path / "page.html", read_sequences(tmp_path / "me.npz"), title="me")
+    [one] = data_of(tmp_path / "page.html")["sequences"]
+    left, top, right, bottom = one["box_px"]
+    assert left < 500 - 9 < 540 < right, "around the keypoints"
+    assert top < 430 < 590 < bottom
 
 
 def test_poses_that_are_missing_altogether_are_shown_as_such(tmp_path):
@@ -94,9 +140,10 @@ def test_the_same_poses_are_the_same_bytes(page, predictions_path, tmp_path):
 
 
 def test_as_many_frames_as_are_allowed_stay_below_ten_megabytes(tmp_path):
-    """With a truth, and with numbers that do not repeat."""
+    """With a truth and 2D, and with numbers that do not repeat."""
     poses = np.random.default_rng(0).normal(size=(2, MAX_FRAMES, 16, 3))
-    shown = write_viewer(tmp_path / "a.html", [own(0, predicted_m=poses[0], truth_m=poses[1])], title="many")
+    sequence = own(0, predicted_m=poses[0], truth_m=poses[1], keypoints_px=poses[0, ..., :2])
+    shown = write_viewer(tmp_path / "a.html", [sequence], title="many")
     assert shown == MAX_FRAMES
     assert (tmp_path / "a.html").stat().st_size < 10_000_000
 
@@ -371,8 +418,11 @@ def test_another_sequence_can_be_chosen(shown):
 def test_a_press_on_the_chart_goes_to_that_moment(shown):
     from selenium.webdriver import ActionChains
 
-    ActionChains(shown.browser).move_to_element(shown.element("chart")).click().perform()
-    assert shown.text("frame") in {f"0.{2 * frame:02d} s, frame {frame + 1} of 20" for frame in (9, 10, 11)}
+    chart = shown.element("chart")
+    middle_px = (84 + chart.size["width"] - 52) / 2  # of what lies between the axis and the numbers
+    offset = round(middle_px - chart.size["width"] / 2)
+    ActionChains(shown.browser).move_to_element_with_offset(chart, offset, 0).click().perform()
+    assert shown.text("frame") in {f"0.{2 * frame:02d} s, frame {frame + 1} of 20" for frame in (9, 10)}
 
 
 def test_a_dark_screen_gets_a_dark_page_with_bright_text(shown):
@@ -400,6 +450,93 @@ def test_without_a_truth_there_is_no_chart_no_error_and_no_switch(browser, predi
     assert browser.get_log("browser") == []
 
 
+def test_the_2d_input_follows_the_slider_and_stays_when_the_3d_is_turned(shown):
+    from selenium.webdriver import ActionChains
+
+    first = shown.pixels("picture")
+    for colour in ("#1f6fd0", "#e4572e"):
+        assert count(first, colour) > 100, "left and right"
+    shown.scrub(15)
+    later = shown.pixels("picture")
+    assert (later != first).any()
+    scene = shown.pixels("scene")
+    ActionChains(shown.browser).drag_and_drop_by_offset(shown.element("scene"), 120, 30).perform()
+    assert (shown.pixels("scene") != scene).any()
+    assert (shown.pixels("picture") == later).all()
+    shown.scrub(0)
+    assert (shown.pixels("picture") == first).all()
+
+
+def test_the_2d_input_lies_where_the_keypoints_are(browser, tmp_path):
+    """One joint goes from the top left of what is shown to its bottom right."""
+    keypoints_px = np.full((2, 16, 2), np.nan)
+    keypoints_px[0, 4], keypoints_px[1, 4] = (100, 50), (300, 250)
+    write_viewer(tmp_path / "me.html", [own(2, keypoints_px=keypoints_px, size_px=(400, 300))], title="me")
+    page = opened(browser, tmp_path / "me.html")
+    [box] = [one["box_px"] for one in data_of(tmp_path / "me.html")["sequences"]]
+    for frame, place_px in enumerate(((100, 50), (300, 250))):
+        page.scrub(frame)
+        pixels = page.pixels("picture")
+        rows, columns = np.nonzero((pixels[..., :3] == rgb("#1f6fd0")).all(-1))
+        sheet_rows, sheet_columns = np.nonzero(pixels[..., 3])
+        low = np.array([sheet_columns.min(), sheet_rows.min()])
+        high = np.array([sheet_columns.max(), sheet_rows.max()])
+        share = (np.array([columns.mean(), rows.mean()]) - low) / (high - low)
+        expected = (np.array(place_px) - box[:2]) / (np.array(box[2:]) - box[:2])
+        assert share == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.skipif(not has_decoder(), reason="neither PyAV nor ffmpeg is installed")
+def test_the_video_lies_behind_the_2d_input_and_follows_the_slider(browser, tmp_path):
+    npz.write(replace(lifted(), about={"source": "me.json", "fps": 30.0, "size_px": [1000, 1000]}), tmp_path / "me.npz")
+    video = write_gif(tmp_path / "clip.gif", 6, (100, 100))
+    assert called(tmp_path / "me.npz", "--video", video, "-o", tmp_path / "me.html") == 0
+    page = opened(browser, tmp_path / "me.html")
+    assert page.text("input-label") == "2D input, the video behind it"
+    for frame in (0, 4, 2):
+        page.scrub(frame)
+        page.pixels("picture")
+        page.browser.execute_async_script("setTimeout(arguments[0], 200)")  # its picture may yet have to be decoded
+        pixels = page.pixels("picture")
+        assert np.median(pixels[pixels[..., 3] > 0][:, 0]) == pytest.approx(grey_of(frame), abs=4)
+    assert browser.get_log("browser") == []
+
+
+def test_a_press_on_a_joint_angle_goes_to_that_moment(shown):
+    from selenium.webdriver import ActionChains
+
+    charts = shown.browser.find_elements("css selector", "#angles canvas")
+    assert [chart.get_attribute("aria-label") for chart in charts] == [
+        *("Knee flexion over time", "Hip flexion over time", "Hip abduction over time"),
+        *("Elbow flexion over time", "Shoulder elevation over time", "Trunk flexion over time"),
+    ]
+    ActionChains(shown.browser).move_to_element_with_offset(charts[3], 15, 20).click().perform()
+    assert shown.text("frame") in {f"0.{2 * frame:02d} s, frame {frame + 1} of 20" for frame in (9, 10)}
+
+
+def test_no_halo_cuts_the_spine_where_hips_and_shoulders_meet_it(browser, tmp_path):
+    """Somebody with arms spread: nothing crosses the spine, and it is one piece."""
+    arms = {"LElbow": (-0.5, 0, 1.5), "LWrist": (-0.8, 0, 1.5), "RElbow": (0.5, 0, 1.5), "RWrist": (0.8, 0, 1.5)}
+    pose = np.array([[(STANDING | arms)[joint] for joint in H36M16.joints]])
+    write_viewer(tmp_path / "me.html", [own(1, predicted_m=pose)], title="me")
+    page = opened(browser, tmp_path / "me.html")
+    for turn in np.radians([-50, -30, 0, 30, 50, 130, 180, 230]):
+        page.browser.execute_script("[state.turn, state.zoom] = [arguments[0], 1.5]; draw()", turn)
+        pixels = page.pixels("scene").astype(int)
+        is_dark = (np.abs(pixels[..., :3] - rgb("#3d4450")) < 40).all(-1) & (pixels[..., 3] > 200)
+        rows = np.flatnonzero(is_dark.any(1))
+        assert len(rows) > 80
+        assert np.ptp(rows) + 1 == len(rows), "a row without the spine is a cut"
+    assert browser.get_log("browser") == []
+
+
+def test_warnings_stand_on_the_page_and_take_no_room_without(browser, shown, tmp_path):
+    assert not shown.element("warnings").is_displayed()
+    write_viewer(tmp_path / "me.html", [own(2, warnings=("The legs are <b>guesses</b>.", "Second."))], title="me")
+    page = opened(browser, tmp_path / "me.html")
+    assert page.text("warnings").splitlines() == ["The legs are <b>guesses</b>.", "Second."]
+
+
 def test_a_narrow_screen_shows_the_pose_above_the_chart(shown):
     size = shown.browser.get_window_size()
     shown.browser.set_window_size(500, 800)
@@ -410,3 +547,61 @@ def test_a_narrow_screen_shows_the_pose_above_the_chart(shown):
         assert width[0] <= width[1], "nothing is cut off at the side"
     finally:
         shown.browser.set_window_size(size["width"], size["height"])
+
+
+@pytest.fixture
+def phone(browser, page):
+    """The page on a telephone: a narrow screen, and fingers."""
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True, "maxTouchPoints": 5})
+    yield opened(browser, page)
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert browser.get_log("browser") == []
+
+
+def test_on_a_phone_there_are_no_keys_to_press_and_nothing_is_cut_off(phone):
+    assert not phone.browser.find_element("css selector", ".keys").is_displayed()
+    assert "wheel" not in phone.browser.find_element("tag name", "body").text
+    assert "pinch to zoom" in phone.browser.find_element("tag name", "body").text
+    width, inner = phone.browser.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
+    assert width <= inner == 390
+    places = [phone.element(name).rect for name in ("picture", "scene", "chart", "angles")]
+    for above, below in pairwise(places):
+        assert below["y"] >= above["y"] + above["height"]
+
+
+def test_on_a_phone_2d_3d_and_slider_are_on_the_screen_at_once(phone):
+    tops_and_bottoms = phone.browser.execute_script(
+        "return ['picture', 'time'].map((id) => document.getElementById(id).getBoundingClientRect())"
+        ".map((place) => [place.top, place.bottom])"
+    )
+    for top, bottom in tops_and_bottoms:
+        assert 0 <= top < bottom <= 844
+    slider_top = tops_and_bottoms[1][0]
+    scene = phone.element("scene").rect
+    assert scene["y"] + 0.8 * scene["height"] < slider_top
+
+
+def test_two_fingers_zoom_and_one_turns(phone):
+    scene = phone.element("scene").rect
+    x, y = scene["x"] + scene["width"] / 2, scene["y"] + scene["height"] / 2
+
+    def touch(kind, *offsets_px):
+        points = [{"x": x + offset, "y": y, "id": finger} for finger, offset in enumerate(offsets_px)]
+        phone.browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def state():
+        return phone.browser.execute_script("return [state.turn, state.zoom]")
+
+    turn, zoom = state()
+    touch("touchStart", 0)
+    touch("touchMove", 50)
+    touch("touchEnd")
+    assert state() == [pytest.approx(turn - 0.4), zoom]
+    touch("touchStart", -30)
+    touch("touchStart", -30, 30)
+    touch("touchMove", -60, 60)
+    touch("touchEnd")
+    assert state() == [pytest.approx(turn - 0.4), pytest.approx(2 * zoom, rel=0.01)]

@@ -155,9 +155,9 @@ def test_a_file_without_keys_is_one_sentence_naming_it(content: str, tmp_path: P
 )
 def test_scientific_notation_is_a_number(written: str, value: float, tmp_path: Path) -> None:
     text = DEFAULT.read_text(encoding="utf-8")
-    assert "learning_rate: 0.001 " in text
+    assert "learning_rate: 0.03 " in text
     path = tmp_path / "params.yaml"
-    path.write_text(text.replace("learning_rate: 0.001 ", f"learning_rate: {written} "), encoding="utf-8")
+    path.write_text(text.replace("learning_rate: 0.03 ", f"learning_rate: {written} "), encoding="utf-8")
     assert read_params(path).training.learning_rate == pytest.approx(value, rel=1e-15)
 
 
@@ -205,12 +205,15 @@ WRONG = [
     ("data.subjects.labelled", "S1"), ("data.subjects.labelled", [1]), ("data.subjects.labelled", ["S1 "]),
     ("data.subjects.labelled", [""]), ("data.subjects.labelled", ["S1/a"]), ("data.subjects.labelled", ["cameras"]),
     ("data.subjects.labelled", ["."]), ("data.subjects.labelled", ["S\n1"]), ("data.subjects.labelled", [101 * "S"]),
+    ("data.subjects.labelled_takes", 0), ("data.subjects.labelled_takes", 1.01), ("data.subjects.labelled_takes", []),
+    ("data.subjects.labelled_takes", [""]), ("data.subjects.labelled_takes", True),
+    ("data.subjects.labelled_takes", float("nan")),
     ("data.subjects.unlabelled", [5]), ("data.subjects.unlabelled", "S5"),
     ("data.subjects.validation", 0), ("data.subjects.validation", 0.6), ("data.subjects.validation", -0.1),
     ("data.subjects.validation", "S5"), ("data.subjects.validation", True), ("data.subjects.validation", float("nan")),
     ("data.subjects.test", []), ("data.subjects.test", ["a/s9"]),
     ("demo.seconds", 0.5), ("demo.seconds", 601), ("demo.seconds", "6"), ("demo.seconds", float("nan")),
-    ("detections.source", "openpose"), ("detections.path", ""),
+    ("detections.source", "openpose"), ("detections.joints", "koko"), ("detections.path", ""),
     ("model.name", "SemGCN"), ("model.name", "name"), ("model.semgcn.channels", 0), ("model.semgcn.channels", 127),
     ("model.semgcn.channels", 128.0), ("model.semgcn.blocks", 0), ("model.semgcn.non_local", "yes"),
     ("model.semgcn.channelwise", 0), ("model.semgcn.dropout", 1), ("model.semgcn.dropout", -0.1),
@@ -225,6 +228,10 @@ WRONG = [
     ("training.loss", "mae"), ("training.schedule", "linear"), ("training.warmup_steps", -1),
     ("training.warmup_steps", 1.5), ("training.final_share", 1.1), ("training.final_share", -0.1),
     ("training.average", 1), ("training.average", -0.1), ("training.average", float("nan")),
+    ("training.epoch_steps", -1), ("training.epoch_steps", 2.0),
+    ("weak.views", "stereo"), ("weak.pseudo_labels.share", 0.91), ("weak.pseudo_labels.share", -0.1),
+    ("weak.pseudo_labels.poses", 1), ("weak.pseudo_labels.poses", 2**20 + 1), ("weak.pseudo_labels.bone_sd_m", 0),
+    ("weak.pseudo_labels.depth_sd_m", 0), ("weak.pseudo_labels.depth_sd_m", 11),
     ("augmentation.mirror", 1), ("augmentation.turn", None),
     ("augmentation.place", 0), ("augmentation.size", 0.6), ("augmentation.bones", -0.1),
     ("augmentation.tilt_rad", 0.51), ("augmentation.distance", True), ("augmentation.camera", "all"),
@@ -241,6 +248,8 @@ WRONG = [
 ]
 RIGHT = [
     ("seed", 2**31 - 1), ("data.stride", 1), ("data.skeleton", "h36m17"), ("data.drop_bad_frames", True),
+    ("data.subjects.labelled_takes", 1), ("data.subjects.labelled_takes", ["Walking", "Tai Chi"]),
+    ("training.epoch_steps", 0), ("weak.views", "synchronised"), ("weak.pseudo_labels.share", 0.9),
     ("data.subjects.unlabelled", []), ("data.subjects.validation", 0.5), ("data.subjects.validation", 0.01),
     ("data.subjects.validation", ["S20"]), ("data.subjects.test", ["S11"]), ("data.subjects.test", ["s9", "Müller 3"]),
     ("demo.seconds", 1), ("demo.seconds", 600), ("demo.seconds", 2.5),
@@ -286,7 +295,7 @@ def test_values_at_the_edge_of_their_range_are_accepted(key: str, value: object)
     ],
 )
 def test_overlapping_subjects_are_named(first: str, second: str) -> None:
-    lists = {"labelled": ["S1"], "unlabelled": ["S5"], "validation": ["S6"], "test": ["S9"]}
+    lists = {"labelled": ["S1"], "labelled_takes": 1.0, "unlabelled": ["S5"], "validation": ["S6"], "test": ["S9"]}
     lists[first] = [*lists[first], "S7"]
     lists[second] = ["S7", *lists[second]]
     sentence = message(changed(data__subjects=lists))
@@ -325,7 +334,13 @@ def test_17_joints_with_hourglass_detections_are_refused(source: str) -> None:
     parse_params(changed(data__skeleton="h36m16", detections__source=source), "params.yaml")
 
 
-@pytest.mark.parametrize("source", ["gt", "cpn", "detectron", "hrnet"])
+def test_17_joints_with_a_named_order_of_16_are_refused() -> None:
+    tree = {"detections__source": "detectron", "detections__joints": "stacked_hourglass"}
+    assert "has no Neck/Nose" in message(changed(data__skeleton="h36m17", **tree))
+    parse_params(changed(data__skeleton="h36m16", **tree), "params.yaml")
+
+
+@pytest.mark.parametrize("source", ["gt", "cpn", "detectron", "hrnet", "evoskeleton"])
 def test_17_joints_go_with_every_other_source(source: str) -> None:
     parse_params(changed(data__skeleton="h36m17", detections__source=source), "params.yaml")
 

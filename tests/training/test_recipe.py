@@ -35,7 +35,7 @@ ON = AUGMENTED | {
     "training__average": 0.9,
     "weak__root": "solved",
 }
-ALONE = {"labelled": ["S1"], "unlabelled": [], "validation": [], "test": ["S9"]}
+ALONE = {"labelled": ["S1"], "labelled_takes": 1.0, "unlabelled": [], "validation": [], "test": ["S9"]}
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def test_the_number_of_threads_changes_no_bit_of_what_is_drawn(capture):
 
 
 def test_validation_and_the_unlabelled_are_never_drawn_anew(capture):
-    subjects = {"labelled": ["S1"], "unlabelled": ["S5"], "validation": 0.5, "test": ["S9"]}
+    subjects = {"labelled": ["S1"], "labelled_takes": 1.0, "unlabelled": ["S5"], "validation": 0.5, "test": ["S9"]}
     params = WeakParams.of(tiny_params(data__subjects=subjects, **AUGMENTED))
     sets = load_sets(params, params.weak, *capture, CPU)
     assert sets.validation.world is None

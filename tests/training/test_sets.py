@@ -7,10 +7,10 @@ from tests.tiny import tiny_params, tiny_positions_m, write_tiny_capture
 from wsgcn.base.errors import InputError
 from wsgcn.captures.human36m.cameras import human36m_cameras
 from wsgcn.pose.camera import project
-from wsgcn.pose.sequences import count_poses, split_takes, takes_of
+from wsgcn.pose.sequences import chosen_takes, count_poses, split_takes, takes_of
 from wsgcn.pose.skeleton import H36M16, H36M17
 from wsgcn.pose.store import Detections, Poses
-from wsgcn.training.params import WeakParams
+from wsgcn.training.params import WarmupParams, WeakParams
 from wsgcn.training.sets import (
     Shuffle,
     SolvedRootSource,
@@ -157,3 +157,41 @@ def test_a_batch_depends_on_its_step_alone():
 def test_a_batch_may_be_larger_than_the_set():
     indices = Shuffle(3, 8, seed=0, role="labelled").indices(0)
     assert sorted(indices[:3].tolist()) == sorted(indices[3:6].tolist()) == [0, 1, 2]
+
+
+# A choice of takes
+
+
+def test_a_share_of_the_takes_is_spread_evenly_over_each_subject():
+    takes = [(subject, f"{number:02}") for subject in ("S1", "S5") for number in range(30)]
+    tenth = chosen_takes(None, takes, 0.1)
+    assert tenth == [(subject, number) for subject in ("S1", "S5") for number in ("00", "10", "20")]
+    assert chosen_takes(None, takes, 1.0) == takes
+    assert chosen_takes(None, takes[:4], 0.01) == takes[:1], "at least one"
+    assert len(chosen_takes(None, takes, 0.5)) == 30
+
+
+def test_the_takes_of_some_actions(tmp_path):
+    poses_path, detections_path = write_tiny_capture(tmp_path, takes=("Eating", "Walking", "Walking 1"))
+    with Poses(poses_path) as poses, Detections(detections_path) as detections:
+        takes = takes_of(detections, ["S1"])
+        assert chosen_takes(poses, takes, ["Walking"]) == [("S1", "Walking"), ("S1", "Walking 1")]
+        with pytest.raises(InputError, match=r"labelled_takes: Juggling is no action .* they have Eating, Walking\.$"):
+            chosen_takes(poses, takes, ["Walking", "Juggling"])
+
+
+def test_training_sees_the_chosen_takes_alone(tmp_path):
+    capture = write_tiny_capture(tmp_path, takes=("Eating", "Walking", "Walking 1"))
+    subjects = {
+        "labelled": ["S1"],
+        "labelled_takes": ["Eating"],
+        "unlabelled": ["S5"],
+        "validation": [],
+        "test": ["S9"],
+    }
+    params = WarmupParams.of(tiny_params(data__subjects=subjects))
+    few = load_sets(params, None, *capture, torch.device("cpu"))
+    assert len(few.labelled) == 20 * 4
+    with Poses(capture[0]) as poses, Detections(capture[1]) as detections:
+        expected = load_labelled(poses, detections, [("S1", "Eating")], H36M16)
+    assert torch.equal(few.labelled.pose_NJ3, expected.pose_NJ3)

@@ -106,7 +106,7 @@ def test_the_number_of_threads_changes_no_bit_at_the_papers_width(capture):
 @pytest.mark.parametrize("change", [{}, {"model__name": "linear"}, {"model__semgcn__dropout": 0.2}])
 def test_the_weak_stage_continues_the_warmup_bit_for_bit(run, change):
     """Without unlabelled subjects 1 + 2 epochs over both stages are 3 epochs of warm-up: weights, optimiser and all."""
-    subjects = {"labelled": ["S1"], "unlabelled": [], "validation": [], "test": ["S9"]}
+    subjects = {"labelled": ["S1"], "labelled_takes": 1.0, "unlabelled": [], "validation": [], "test": ["S9"]}
     settings = {"data__subjects": subjects, "training__decay_steps": 7, "training__decay_factor": 0.5, **change}
     apart = load_checkpoint(run("apart", warmup__epochs=1, weak__epochs=2, **settings) / "weak.pt")
     whole = load_checkpoint(run("whole", warmup__epochs=3, weak__epochs=0, **settings) / "weak.pt")
@@ -119,10 +119,19 @@ def test_the_weak_stage_continues_the_warmup_bit_for_bit(run, change):
 
 
 def test_an_epoch_is_one_pass_over_the_larger_set_in_both_stages(run):
-    out = run(data__subjects={"labelled": ["S1"], "unlabelled": ["S5", "S6"], "validation": [], "test": ["S9"]})
+    out = run(
+        data__subjects={
+            "labelled": ["S1"],
+            "labelled_takes": 1.0,
+            "unlabelled": ["S5", "S6"],
+            "validation": [],
+            "test": ["S9"],
+        }
+    )
     steps = 2 * 2 * 20 * 4 // 16  # subjects x takes x frames x cameras / batch
     assert [int(row["step"]) for row in rows(out / "warmup.csv") + rows(out / "weak.csv")] == [steps, 2 * steps]
     assert epoch_steps(1000, 10, tiny_params().training) == 63
+    assert epoch_steps(1000, 10, tiny_params(training__epoch_steps=7).training) == 7
 
 
 def test_the_rate_is_a_staircase(capture):
@@ -292,7 +301,7 @@ def test_no_weak_epochs_pass_the_warmup_on(run):
 
 
 def test_the_last_epoch_is_reported_unless_validation_chooses(run):
-    subjects = {"labelled": ["S1"], "unlabelled": ["S5"], "validation": ["S6"], "test": ["S9"]}
+    subjects = {"labelled": ["S1"], "labelled_takes": 1.0, "unlabelled": ["S5"], "validation": ["S6"], "test": ["S9"]}
     # So much weight on the bones undoes what the warm-up learnt.
     settings = {"warmup__epochs": 2, "weak__epochs": 2, "weak__bone_weight": 100.0, "training__learning_rate": 0.1}
     settings["data__subjects"] = subjects
@@ -308,7 +317,7 @@ def test_the_last_epoch_is_reported_unless_validation_chooses(run):
 
 
 def test_a_share_of_labelled_takes_validates_and_is_not_trained_on(run):
-    subjects = {"labelled": ["S1"], "unlabelled": ["S5"], "validation": 0.5, "test": ["S9"]}
+    subjects = {"labelled": ["S1"], "labelled_takes": 1.0, "unlabelled": ["S5"], "validation": 0.5, "test": ["S9"]}
     out = run(data__subjects=subjects)
     assert float(rows(out / "weak.csv")[0]["validation_mpjpe_mm"]) > 0
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wsgcn.base.errors import InputError
+from wsgcn.base.signatures import other_kind
 
 _LONGEST = 200  # characters of what another library says
 
@@ -23,7 +24,8 @@ def reading(origin: Path | str, kind: str) -> Iterator[None]:
         kind: what it should be, 'CDF file'.
 
     Raises:
-        InputError: anything was raised in the block. An InputError goes through as it is.
+        InputError: anything was raised in the block. An InputError goes through as it is. A sound file of another kind
+            is called that and not damaged.
     """
     try:
         yield
@@ -34,6 +36,8 @@ def reading(origin: Path | str, kind: str) -> Iterator[None]:
     except (IsADirectoryError, PermissionError) as error:
         raise InputError(f"{origin}: cannot be read ({error.strerror}).") from error
     except Exception as error:  # by intent: this is the one place that may say so
+        if (other := other_kind(origin, kind)) is not None:
+            raise InputError(f"{origin}: is {other}, expected a readable {kind}.") from error
         raise InputError(f"{origin}: is not a readable {kind}, truncated or damaged ({reason(error)}).") from error
 
 

@@ -38,7 +38,8 @@ CDF_DIMENSIONS = 10  # what CDF itself allows
 
 CHECKPOINT_STEPS = 1_000_000  # instructions of its pickle; a tensor takes some thirty
 PARAMS_BYTES = 128 * 2**10  # params.yaml, which is 5 KB
-INTRINSICS_BYTES = 64 * 2**10  # a file with nine numbers
+LABELS_BYTES = 4 * 2**20  # a text file with the people of one frame, of which each takes some 500 bytes
+INTRINSICS_BYTES = 64 * 2**10  # a file with nine numbers and a distortion
 
 _PIECE_BYTES = 2**20
 

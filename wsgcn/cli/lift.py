@@ -3,24 +3,28 @@
 import argparse
 import re
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wsgcn.lifting.batch_lifting import Summary
     from wsgcn.lifting.keypoints.base import KeypointFile
     from wsgcn.lifting.lifted import Lifted
     from wsgcn.lifting.lifter import Lifter, Options
+    from wsgcn.model.checkpoint import Checkpoint
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
 
 # As in wsgcn.lifting.keypoints and wsgcn.lifting.writers, which are not imported for a help text; a test compares them.
 FORMATS = (
-    *("coco_annotations", "coco_results", "alphapose", "mmpose", "openpose", "blazepose", "videopose3d", "arrays"),
-    "detections",
+    *("coco_annotations", "coco_results", "alphapose", "tracked_people", "mmpose", "openpose", "ultralytics"),
+    *("ultralytics_labels", "easy_vitpose", "skeleton_sequence", "blazepose", "json", "videopose3d", "detectron"),
+    *("arrays", "detections"),
 )
 JOINT_ORDERS = (
-    *("h36m17", "h36m16", "coco", "coco_18", "body_25", "body_25b", "halpe_26", "halpe_136", "blazepose_33", "mpii"),
-    "stacked_hourglass",
+    *("h36m17", "h36m16", "coco", "coco_18", "body_25", "body_25b", "halpe_26", "halpe_136"),
+    *("coco_wholebody", "blazepose_33", "mpii", "stacked_hourglass"),
 )
 
 _PAGES = (".html", ".htm")
@@ -32,15 +36,18 @@ examples:
   wsgcn lift alphapose-results.json --size 1920x1080 -o out.npz
   wsgcn lift openpose_json/ --size 1280x720 --list
   wsgcn lift openpose_json/ --size 1280x720 --person 1 --smooth 9 --fps 30 -o out.bvh
+  wsgcn lift yolo_labels/ --size 1080x1920 -o out.npz
+  wsgcn lift mine.json --joints coco --unit share --size 1080x1920 -o out.npz
   wsgcn lift keypoints.npy --joints coco --size 1080x1920 --intrinsics 65deg -o out.json
   wsgcn lift huge.parquet -o huge_3d.parquet
   wsgcn lift folder_of_parquet/ --ray -o folder_of_3d/
 
 INPUT is a video (MP4, MOV, WebM, ...), in which BlazePose finds and follows somebody; `wsgcn detector install`
-fetches its networks. Or it is a file or a folder with keypoints: COCO results or annotations, AlphaPose, OpenPose (a
-folder), MMPose 1.x, BlazePose, VideoPose3D's npz, npz or npy arrays, detections.h5. Parquet, and detections.h5 without
---person, are lifted in batches with everybody in them, into Parquet or HDF5. Without --intrinsics a pose is relative
-to its hip.
+fetches its networks. Or it is a file or a folder with keypoints: COCO results or annotations, AlphaPose, tracked people
+by frame, OpenPose (a folder), Ultralytics' JSON or label files, MMPose 1.x, MediaPipe, easy_ViTPose, skeleton sequences
+of GAST-Net and Kinetics, VideoPose3D's npz and Detectron's of its first step, npz or npy arrays, detections.h5; with
+--joints any JSON. Parquet, and detections.h5 without --person, are lifted in batches with everybody in them, into
+Parquet or HDF5. Without --intrinsics a pose is relative to its hip.
 """
 
 
@@ -73,18 +80,25 @@ def add_parser(subparsers: "Subparsers") -> None:
         help=f"the joint order, where the format does not tell it: {', '.join(JOINT_ORDERS)}",
     )
     what.add_argument(
+        "--unit",
+        choices=("px", "share"),
+        help="of the values: pixels, or shares of the picture's width and height (default: seen from the format or the "
+        "values)",
+    )
+    what.add_argument(
         "--person",
         metavar="ID",
-        help="whom to lift: a track, or without tracks 1 for the highest score in each frame (default "
-        "in a video: who is seen longest)",
+        help="whom to lift: a track, or without tracks 1 for whom the file shows longest; see --list (default in a "
+        "video: who is seen longest)",
     )
     what.add_argument("--list", action="store_true", help="list the people in the file and stop")
     what.add_argument("--fps", type=float, metavar="N", help="frames a second, noted in the output; BVH needs it")
     what.add_argument(
         "--intrinsics",
         metavar="K",
-        help="of the camera: a file with the 3x3 matrix, a focal length (1145px), or a horizontal field of view "
-        "(65deg); gives the root's place",
+        help="of the camera: a file with the 3x3 matrix or a calibration (OpenCV's yml, toml, npz, JSON; FILE:NAME is "
+        "one of several cameras), a focal length (1145px), or a horizontal field of view (65deg); gives the root's "
+        "place",
     )
     video = parser.add_argument_group("of a video")
     video.add_argument("--keypoints-out", type=Path, metavar="FILE", help="write the 2D keypoints too, .json")
@@ -115,19 +129,24 @@ def run(arguments: argparse.Namespace) -> int:
         InputError: see `wsgcn.lifting.lifter.Lifter.lift`.
     """
     from wsgcn.base.errors import InputError
+    from wsgcn.lifting.plausibility import PlausibilityWarning
 
     if arguments.list:
         return _list(arguments)
     if arguments.output is None:
         raise InputError("-o: is missing; give the file to write, such as -o out.npz.")
-    if arguments.ray:
-        return _lift_folder(arguments)
-    if _is_for_batches(arguments):
-        return _lift_batches(arguments)
-    return _lift_clip(arguments)
+    is_for_batches = not arguments.ray and _is_for_batches(arguments)
+    if arguments.unit == "share" and (arguments.ray or is_for_batches):
+        raise InputError("--unit: is share, but Parquet and detections.h5 hold pixels.")
+    lift = _lift_folder if arguments.ray else _lift_batches if is_for_batches else _lift_clip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PlausibilityWarning)  # they are told in lines of their own
+        return lift(arguments)
 
 
 def _lift_clip(arguments: argparse.Namespace) -> int:
+    from wsgcn.lifting.plausibility import sentence
+
     _check_output(arguments.output)
     lifter = _lifter(arguments)
     file, fps, person = _open(arguments)
@@ -143,6 +162,9 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
     print(f"{arguments.output}: {lifted.summary()}")
     if file.order.bias:
         print(f"From {file.order.name} joints: {file.order.bias}.", file=sys.stderr)
+    for warning in lifted.warnings:
+        _warn(sentence(arguments.keypoints, warning))
+    _tell_caveat(lifter.path, lifter.checkpoint)
     return 0
 
 
@@ -156,8 +178,13 @@ def _open(arguments: argparse.Namespace) -> tuple["KeypointFile", float | None, 
         for option, value in (("--keypoints-out", arguments.keypoints_out), ("--models", arguments.models)):
             if value is not None:
                 raise InputError(f"{option}: is for videos, but {arguments.keypoints} is none.")
-        return open_keypoints(arguments.keypoints, arguments.format, arguments.joints), arguments.fps, arguments.person
-    for option, value in (("--format", arguments.format), ("--joints", arguments.joints)):
+        file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints, arguments.unit)
+        return file, arguments.fps, arguments.person
+    for option, value in (
+        ("--format", arguments.format),
+        ("--joints", arguments.joints),
+        ("--unit", arguments.unit),
+    ):
         if value is not None:
             raise InputError(f"{option}: is for files of keypoints, but {arguments.keypoints} is a video.")
     return _detect(arguments)
@@ -203,6 +230,15 @@ def _write(lifted: "Lifted", path: Path) -> None:
         write_lifted(lifted, path)
 
 
+def _warn(text: str) -> None:
+    print(f"Warning: {text}", file=sys.stderr)
+
+
+def _tell_caveat(path: Path, checkpoint: "Checkpoint") -> None:
+    if checkpoint.caveat:
+        print(f"The checkpoint {path} was {checkpoint.caveat}.", file=sys.stderr)
+
+
 def _is_for_batches(arguments: argparse.Namespace) -> bool:
     """Parquet always; detections.h5 where no person is named and the output can hold them all."""
     from wsgcn.lifting.keypoints.formats import HDF5, PARQUET, signature
@@ -218,8 +254,9 @@ def _is_for_batches(arguments: argparse.Namespace) -> bool:
 def _lift_batches(arguments: argparse.Namespace) -> int:
     from wsgcn.lifting.batch_lifting import lift_file
 
+    lifter = _lifter(arguments)
     summary = lift_file(
-        _lifter(arguments),
+        lifter,
         arguments.keypoints,
         arguments.output,
         arguments.size,
@@ -229,12 +266,21 @@ def _lift_batches(arguments: argparse.Namespace) -> int:
         options=_options(arguments),
     )
     print(f"{arguments.output}: {summary}")
+    _warn_of_people(summary)
+    _tell_caveat(lifter.path, lifter.checkpoint)
     return 0
+
+
+def _warn_of_people(summary: "Summary") -> None:
+    if summary.warned:
+        more = f" The output marks {summary.warned - 1} more of its people." if summary.warned > 1 else ""
+        _warn(f"{summary.warning}{more}")
 
 
 def _lift_folder(arguments: argparse.Namespace) -> int:
     from wsgcn.lifting.lifter import DEFAULT_CHECKPOINT
     from wsgcn.lifting.ray_lifting import Settings, lift_folder
+    from wsgcn.model.checkpoint import load_checkpoint
 
     settings = Settings(
         checkpoint=(arguments.checkpoint or DEFAULT_CHECKPOINT).absolute(),
@@ -246,12 +292,16 @@ def _lift_folder(arguments: argparse.Namespace) -> int:
     )
     for name, summary in lift_folder(arguments.keypoints, arguments.output, settings).items():
         print(f"{name}: {summary}")
+        _warn_of_people(summary)
+    _tell_caveat(settings.checkpoint, load_checkpoint(settings.checkpoint))
     return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
     file, _, _ = _open(arguments)
     print(f"{file.origin}: {file.format}, joints {file.order.name}, {len(file.people)} people")
+    if told_apart := getattr(file, "told_apart", ""):
+        print(f"  no tracks: {told_apart}")
     for person in file.people:
         print(f"  {person}")
     return 0

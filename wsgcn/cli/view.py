@@ -10,11 +10,14 @@ if TYPE_CHECKING:
 _EPILOG = """\
 examples:
   wsgcn view lifted.npz -o page.html
+  wsgcn view lifted.npz --video clip.mp4 -o page.html
   wsgcn view data/predictions.h5 -o page.html
   wsgcn view data/predictions.h5 --subject S11 --take Walking --serial 54138969 -o page.html
 
-The page is one file that needs no network: play, scrub and turn the poses, prediction over truth where there is one,
-and the error of each joint over time. 20,000 frames, the most unless --max-frames says otherwise, are about 5 MB.
+The page is one file that needs no network: play, scrub and turn the poses, the 2D input beside them, joint angles
+below; prediction over truth where there is one, and the error of each joint over time. 20,000 frames, the most unless
+--max-frames says otherwise, are about 5 MB. --video puts small pictures behind the 2D input, at most 400, about 5 MB;
+it needs PyAV (pip install av) or ffmpeg. Frame 0 of the keypoints is the video's first.
 """
 
 
@@ -37,6 +40,12 @@ def add_parser(subparsers: "Subparsers") -> None:
         type=Path,
         metavar="FILE",
         help="the cameras that predictions.h5 was made with (default: detections.h5 beside it, if there is one)",
+    )
+    parser.add_argument(
+        "--video",
+        type=Path,
+        metavar="FILE",
+        help="of `wsgcn lift`'s output: the video that the keypoints were found in",
     )
     parser.add_argument(
         "--max-frames", type=int, default=20_000, metavar="N", help="stop after so many frames (default: 20000)"
@@ -62,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.poses, arguments.detections, arguments.subject, arguments.take, arguments.serial
     )
     shown = list(within(sequences, arguments.max_frames))
-    frames = write_viewer(arguments.output, shown, title=arguments.poses.name)
+    frames = write_viewer(arguments.output, shown, title=arguments.poses.name, video=arguments.video)
     size_mb = arguments.output.stat().st_size / 1e6
     print(f"{arguments.output}: {frames} frames of {len(shown)} sequences, {size_mb:.1f} MB")
     if frames == arguments.max_frames:

@@ -132,6 +132,27 @@ def iter_zip(path: Path | str, wanted: Callable[[str], bool] = _every_member) ->
             yield info.filename, archive.read(info).getvalue()
 
 
+ReadMembers = Callable[[Path, Callable[[str], bool]], Iterator[tuple[str, bytes]]]  # iter_tar or iter_zip
+
+
+def has_member(path: Path, read_members: ReadMembers, is_match: Callable[[str], bool]) -> bool:
+    """Whether a member's name is such a one; no content is read.
+
+    Raises:
+        InputError: see `iter_tar` and `iter_zip`.
+    """
+    matched: list[str] = []
+
+    def look(name: str) -> bool:
+        if not matched and is_match(name):
+            matched.append(name)
+        return False
+
+    for _ in read_members(path, look):
+        pass
+    return bool(matched)
+
+
 class ZipArchive:
     """A zip archive whose members are read within the limits.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 
 from wsgcn.base import limits
+from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief, reading
 
 _KINDS = "biufcSUMm"  # numbers, texts and times; a structured array is none of what is read anywhere
@@ -22,7 +23,10 @@ def load_npy(path: Path | str, most_bytes: int = limits.ARRAYS_BYTES) -> np.ndar
     """
     content = io.BytesIO(limits.read_file(path, most_bytes))
     with reading(path, "npy file of numbers"):
-        return read_numbers(content, read_header(content))
+        header = read_header(content)
+        if header.dtype.hasobject:
+            raise InputError(f"{path}: holds pickled Python objects, expected an array of numbers.")
+        return read_numbers(content, header)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,15 @@ def load_arrays(path: Path | str) -> dict[str, np.ndarray]:
     return arrays
 
 
+def load_pickled_npy(path: Path | str) -> object:
+    """What an npy file holds, pickled or not: an array, or the object in a 0-d array of objects.
+
+    Raises:
+        InputError: see `load_npz`.
+    """
+    return _read_array(path, "it", io.BytesIO(limits.read_file(path, limits.ARRAYS_BYTES)), "npy file")
+
+
 def _members(path: Path | str) -> Iterator[tuple[str, io.BytesIO]]:
     with ZipArchive(path, "npz file") as archive:
         archive.check_sizes(archive.members, limits.ARRAYS_BYTES, limits.ARRAYS_BYTES)
@@ -63,8 +72,8 @@ def _members(path: Path | str) -> Iterator[tuple[str, io.BytesIO]]:
             yield info.filename.removesuffix(".npy"), archive.read(info)
 
 
-def _read_array(path: Path | str, name: str, content: io.BytesIO) -> object:
-    with reading(path, "npz file"):
+def _read_array(path: Path | str, name: str, content: io.BytesIO, kind: str = "npz file") -> object:
+    with reading(path, kind):
         header = read_header(content)
         array = unpickle(content, path) if header.dtype.hasobject else read_numbers(content, header)
     if not isinstance(array, np.ndarray):
@@ -294,9 +303,16 @@ _INSTRUCTIONS: dict[str, Callable[[_Machine, Any], None]] = {
 
 def _dict_of(items: list[Any]) -> dict[Any, Any]:
     keys = items[::2]
-    if len(items) % 2 or not all(isinstance(key, str | int | float | bytes) for key in keys):
+    if len(items) % 2 or not all(_is_key(key) for key in keys):
         raise _Malformed("a dict whose keys are no names")
     return dict(zip(keys, items[1::2], strict=True))
+
+
+def _is_key(key: object) -> bool:
+    """A name or a number, or a few of them together."""
+    return all(
+        isinstance(part, str | int | float | bytes | np.integer) for part in (key if isinstance(key, tuple) else (key,))
+    )
 
 
 def _form(named: _Name, arguments: tuple[Any, ...]) -> object:

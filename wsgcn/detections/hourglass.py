@@ -12,33 +12,40 @@ from wsgcn.base.errors import InputError
 from wsgcn.base.hdf5 import ForeignHdf5
 from wsgcn.captures.human36m.cameras import SERIALS
 from wsgcn.captures.human36m.quirks import canonical_take
-from wsgcn.captures.human36m.take_files import ReadMembers, TakeFiles
-from wsgcn.containers.archives import iter_tar, iter_zip
+from wsgcn.captures.human36m.take_files import TakeFiles
+from wsgcn.containers.archives import ReadMembers, iter_tar, iter_zip
 from wsgcn.detections.base import DetectionReader, Wanted, converted
-from wsgcn.detections.joint_orders import STACKED_HOURGLASS
+from wsgcn.detections.joint_orders import STACKED_HOURGLASS, JointOrder
 from wsgcn.detections.locate import locate
 from wsgcn.pose.store import Sequence2D
 
 
-def open_pretrained(path: Path) -> DetectionReader:
+def open_pretrained(path: Path, *, order: JointOrder | None = None) -> DetectionReader:
     """The pre-trained detector: `[h36m/]S*/StackedHourglass/` in h36m.zip or unpacked.
 
     Raises:
-        InputError: see `locate`.
+        InputError: see `locate`, or an order is named.
     """
-    return _open(path, "h36m.zip", iter_zip, "StackedHourglass")
+    return _open(path, order, "h36m.zip", iter_zip, "StackedHourglass")
 
 
-def open_finetuned(path: Path) -> DetectionReader:
+def open_finetuned(path: Path, *, order: JointOrder | None = None) -> DetectionReader:
     """The detector fine-tuned on Human3.6M: `S*/StackedHourglassFineTuned240/` in its tar.gz or unpacked.
 
     Raises:
-        InputError: see `locate`.
+        InputError: see `locate`, or an order is named.
     """
-    return _open(path, "stacked_hourglass_fined_tuned_240.tar.gz", iter_tar, "StackedHourglassFineTuned240")
+    return _open(path, order, "stacked_hourglass_fined_tuned_240.tar.gz", iter_tar, "StackedHourglassFineTuned240")
 
 
-def _open(path: Path, archive: str, read_members: ReadMembers, folder: str) -> DetectionReader:
+def _open(
+    path: Path, order: JointOrder | None, archive: str, read_members: ReadMembers, folder: str
+) -> DetectionReader:
+    if order is not None:
+        raise InputError(
+            f"detections.joints: is {order.name}, but the files of this source have their own; expected auto."
+        )
+
     def is_match(entry: Path) -> bool:
         return entry.name == archive or (entry.is_dir() and any(entry.glob(f"S*/{folder}")))
 

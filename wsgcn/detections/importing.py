@@ -128,7 +128,9 @@ def import_detections(
             (subject, take): poses.dropped_frames(subject, take) for subject, takes in frames.items() for take in takes
         }
         open_source = SOURCES[params.source].open
-        reader = Projections(poses) if open_source is None else open_source(Path(params.path))
+        if open_source is None and params.order is not None:
+            raise InputError(f"detections.joints: is {params.joints}, but projections have their own; expected auto.")
+        reader = Projections(poses) if open_source is None else open_source(Path(params.path), order=params.order)
         report = ImportReport(source=params.source, joints=reader.joints)
         expected = sum(len(cameras[subject]) * len(takes) for subject, takes in frames.items())
         read = _read(reader, frames, {} if open_source is None else dropped, cameras, report)

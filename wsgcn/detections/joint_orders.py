@@ -6,7 +6,7 @@ Human3.6M's joints is said in its `bias`, and goes into every output that was ma
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -164,6 +164,17 @@ BODY_25 = JointOrder(
     COCO.bias,
 )
 
+# As files of 18 joints have them that were cut from it.
+BODY_25_FIRST_18 = replace(
+    BODY_25,
+    name="body_25_first_18",
+    joints=BODY_25.joints[:18],
+    substitutes={
+        joint: tuple(parts for parts in choices if "LEar" not in parts)
+        for joint, choices in BODY_25.substitutes.items()
+    },
+)
+
 # OpenPose's second model of 25 joints: COCO's, two of MPII's and the feet.
 BODY_25B = JointOrder(
     "body_25b",
@@ -207,6 +218,20 @@ HALPE_136 = JointOrder(
     HALPE_26.bias,
 )
 
+# COCO's full body: the 17, six of the feet, 68 points of the face and 21 of each hand (Jin et al. 2020).
+COCO_WHOLEBODY = JointOrder(
+    "coco_wholebody",
+    (
+        *COCO.joints,
+        *("LBigToe", "LSmallToe", "LHeel", "RBigToe", "RSmallToe", "RHeel"),
+        *(f"Face{number}" for number in range(68)),
+        *(f"{side}Hand{number}" for side in "LR" for number in range(21)),
+    ),
+    COCO.means,
+    COCO.substitutes,
+    COCO.bias,
+)
+
 BLAZEPOSE_33 = JointOrder(
     "blazepose_33",
     (
@@ -242,7 +267,38 @@ MPII = JointOrder(
 JOINT_ORDERS = {
     order.name: order
     for order in (
-        *(HUMAN36M_17, HUMAN36M_16, COCO, COCO_18, BODY_25, BODY_25B, HALPE_26, HALPE_136, BLAZEPOSE_33),
-        *(MPII, STACKED_HOURGLASS),
+        *(HUMAN36M_17, HUMAN36M_16, COCO, COCO_18, BODY_25, BODY_25B, HALPE_26, HALPE_136, COCO_WHOLEBODY),
+        *(BLAZEPOSE_33, MPII, STACKED_HOURGLASS),
     )
 }
+
+# Of which joints a Human3.6M joint is the mean in an order that is known by its joints' names alone, the best first.
+_MEANS_BY_NAME: dict[str, tuple[tuple[str, ...], ...]] = {
+    "Hip": (("MidHip",), ("Pelvis",), ("LHip", "RHip")),
+    "RFoot": (("RAnkle",),),
+    "LFoot": (("LAnkle",),),
+    "Spine": (("LHip", "RHip", "LShoulder", "RShoulder"),),
+    "Thorax": (("Neck",), ("LShoulder", "RShoulder")),
+    "Neck/Nose": (("Nose",),),
+    "Head": (("HeadTop",), ("LEye", "REye")),
+}
+
+
+def order_by_names(name: str, joints: tuple[str, ...]) -> JointOrder | None:
+    """The order of these joints, called as in the orders above; None if a limb is missing or one is named twice."""
+    means = {
+        joint: next((parts for parts in choices if set(parts) <= set(joints)), ())
+        for joint, choices in _MEANS_BY_NAME.items()
+        if joint not in joints
+    }
+    order = JointOrder(name, joints, {joint: parts for joint, parts in means.items() if parts})
+    if len(set(joints)) < len(joints) or not set(H36M16.joints) <= set(order.human36m_joints):
+        return None
+    substitutes = {
+        joint: possible
+        for joint, choices in (_FROM_FACE | _TRUNK_FROM_LIMBS).items()
+        if joint in order.human36m_joints
+        and (possible := tuple(parts for parts in choices if set(parts) <= set(joints)))
+    }
+    biases = (_FACE_BIAS if "LEye" in means.get("Head", ()) else "", _SPINE_BIAS if means.get("Spine") else "")
+    return JointOrder(name, joints, order.means, substitutes, "; ".join(bias for bias in biases if bias))

@@ -30,25 +30,32 @@ _ORDERS = {
 }
 
 
-def open_npz(path: Path, detector: str) -> DetectionReader:
+def open_npz(path: Path, detector: str, *, order: JointOrder | None = None) -> DetectionReader:
     """The npz file of 'cpn', 'detectron' or 'hrnet'. Raises InputError: see `locate` and `VideoPose3D`."""
     pattern = f"data_2d_h36m_*{detector}*.npz"
-    return VideoPose3D(locate(path, lambda entry: fnmatch(entry.name, pattern), pattern))
+    return VideoPose3D(locate(path, lambda entry: fnmatch(entry.name, pattern), pattern), order)
 
 
 class VideoPose3D:
     """The content of such a file, read whole.
+
+    Args:
+        order: of its joints, in the place of what the metadata say, which may then be missing.
 
     Raises:
         InputError: the file is missing, damaged, no such file or would run code on loading, or its joint order is
             unknown.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, order: JointOrder | None = None) -> None:
         self.origin = path
         content = load_npz(path)
         self._positions = _mapping(path, content, "positions_2d")
-        self._order = _joint_order(path, _mapping(path, content, "metadata"))
+        if order is None and "metadata" not in content:
+            raise InputError(
+                f"{path}: has no metadata, which name the order of the joints; name it by detections.joints."
+            )
+        self._order = order or _joint_order(path, _mapping(path, content, "metadata"))
         self.joints = self._order.human36m_joints
 
     def sequences(self, wanted: Wanted) -> Iterator[Sequence2D]:
@@ -81,6 +88,8 @@ def _mapping(path: Path, tree: Mapping[str, object], key: str) -> Mapping[str, A
 def _joint_order(path: Path, metadata: Mapping[str, Any]) -> JointOrder:
     """By layout_name; where that says nothing, by the number of joints and which of them are left and right."""
     layout, joints = str(metadata.get("layout_name")), metadata.get("num_joints")
+    if isinstance(joints, np.integer):
+        joints = int(joints)
     if not isinstance(joints, int):
         raise InputError(f"{path}: metadata has num_joints {brief(joints, 40)!r}, expected a whole number.")
     if (layout, joints) in _ORDERS:

@@ -27,6 +27,8 @@ from wsgcn.pose.sequences import normalised_keypoints, relative_truth, takes_of
 from wsgcn.pose.skeleton import SKELETONS, Skeleton
 from wsgcn.pose.store import Detections, Poses, create_predictions
 
+_FARTHEST_M = 3.0  # from the root; no joint of a person is farther
+
 
 class ErrorSums:
     """Sums of per-frame errors by action, and by joint, added up sequence by sequence."""
@@ -37,6 +39,7 @@ class ErrorSums:
         self._sums: dict[str, dict[str, float]] = {action: {} for action in actions}
         self._counts: dict[str, dict[str, int]] = {action: {} for action in actions}
         self._joint_sums_J = np.zeros(len(skeleton.joints))
+        self.impossible_frames = 0  # with a predicted joint farther from the root than any person's
 
     def add(self, action: str, predicted_TJ3: np.ndarray, truth_TJ3: np.ndarray, batch: int = 4096) -> None:
         """Add a sequence of root-relative poses (T, J, 3) in metres; at most `batch` frames are in work at a time."""
@@ -49,6 +52,8 @@ class ErrorSums:
         for start in range(0, len(truth_TJ3), batch):
             part = slice(start, start + batch)
             self._joint_sums_J += joint_errors_mm(predicted_TJ3[part], truth_TJ3[part]).sum(0)
+            reach_T = np.linalg.norm(predicted_TJ3[part], axis=-1).max(1)
+            self.impossible_frames += int((reach_T > _FARTHEST_M).sum())
 
     def _add(self, action: str, metric: str, values: np.ndarray) -> None:
         sums, counts = self._sums[action], self._counts[action]
@@ -170,6 +175,7 @@ def _report(params: EvaluateParams, checkpoint: Checkpoint, errors: ErrorSums) -
         **_rounded(errors.means()),
         "actions": _rounded(errors.by_action()),
         "frames": errors.frames,
+        "impossible_frames": errors.impossible_frames,
         "joints": len(checkpoint.skeleton.joints),
         "root_counted": True,
         "skeleton": checkpoint.skeleton.name,
@@ -233,6 +239,11 @@ def table(params: EvaluateParams, report: Mapping[str, Any]) -> str:
         f"{report['frames']} frames of {', '.join(params.data.subjects.test)}, {report['joints']} joints with the root "
         f"among them; epoch {report['epoch']}, chosen by: {report['epoch_chosen_by']}"
     )
+    if report["impossible_frames"]:
+        lines.append(
+            f"In {report['impossible_frames']} frames a predicted joint is more than {_FARTHEST_M:g} m from the hip: "
+            "no mean over them says anything, and the network is not to be used."
+        )
     if params.data.is_synthetic:
         lines.append("These are figures of a synthetic capture; they say nothing about Human3.6M.")
     elif published is not None:

@@ -1,7 +1,7 @@
 """The published figures of WS-GCN, and whether a run is the one that they were measured with.
 
 A figure is shown beside a measured one only where every setting that decides the protocol is the paper's. A setting
-that the paper does not have counts against it, unless it is the weight 0 of a loss.
+that the paper does not have counts against it, unless it is the weight 0 of a loss or is not read.
 """
 
 from collections.abc import Mapping, Sequence
@@ -43,6 +43,7 @@ ROWS = (
 _COMMON: Mapping[str, object] = {
     "data.skeleton": "h36m16",
     "data.stride": 1,
+    "data.subjects.labelled_takes": 1.0,
     "data.subjects.validation": [],
     "data.subjects.test": ["S11", "S9"],
     "detections.source": "gt",
@@ -64,6 +65,7 @@ _COMMON: Mapping[str, object] = {
     "training.schedule": "staircase",
     "training.warmup_steps": 0,
     "training.average": 0.0,
+    "training.epoch_steps": 0,
     "augmentation.mirror": False,
     "augmentation.turn": False,
     "augmentation.place": False,
@@ -72,14 +74,14 @@ _COMMON: Mapping[str, object] = {
     "augmentation.tilt_rad": 0.0,
     "augmentation.distance": 0.0,
     "augmentation.camera": "capture",
-    # Not read with the values above. They stand here because every setting on record has to be a known one.
-    "training.final_share": 0.01,
-    "augmentation.any.pitch_deg": [-20.0, 35.0],
-    "augmentation.any.roll_deg": 3.0,
-    "augmentation.any.focal": [1.2, 3.5],
-    "augmentation.any.apparent": [0.35, 1.7],
-    "augmentation.any.centre": 0.6,
     "evaluate.flip": False,
+}
+_OF_PSEUDO_LABELS = ("weak.pseudo_labels.", "weak.views")
+_UNREAD = {  # settings with this beginning make no difference where this key has this value
+    "training.final_share": ("training.schedule", "staircase"),
+    "augmentation.any.": ("augmentation.camera", "capture"),
+    "weak.pseudo_labels.": ("weak.pseudo_labels.share", 0.0),
+    "weak.views": ("weak.pseudo_labels.share", 0.0),
 }
 _IRRELEVANT = ("seed", "runtime.")  # they decide on digits, not on the protocol
 
@@ -105,6 +107,7 @@ def _normalised(settings: dict[str, Any]) -> dict[str, Any]:
         key: _sorted(value) if key.startswith("data.subjects.") else value
         for key, value in settings.items()
         if not key.startswith(_IRRELEVANT)
+        and not any(key.startswith(start) and settings.get(by) == value for start, (by, value) in _UNREAD.items())
         and (not key.startswith("model.") or key.count(".") == 1 or key.startswith(network))
     }
     if not kept.get("data.subjects.unlabelled"):  # both stages are then one training with labels
@@ -114,7 +117,7 @@ def _normalised(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _needs_unlabelled(key: str) -> bool:
-    return key.startswith("weak.") and (key in _WEAKLY or key.endswith("_weight"))
+    return key.startswith("weak.") and (key in _WEAKLY or key.endswith("_weight") or key.startswith(_OF_PSEUDO_LABELS))
 
 
 def _without_zero_weights(settings: Mapping[str, Any]) -> dict[str, Any]:

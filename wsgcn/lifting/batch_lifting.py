@@ -4,23 +4,27 @@ Everybody in the file is lifted. The pieces overlap by as many frames as filling
 result is that of the whole track.
 """
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from wsgcn.base.errors import InputError
+from wsgcn.base.foreign import brief
 from wsgcn.base.run import Bars, no_bars
 from wsgcn.lifting.intrinsics import Intrinsics, intrinsics_px
 from wsgcn.lifting.keypoints.base import Size, Track, named_order
 from wsgcn.lifting.keypoints.formats import PARQUET, open_keypoints, signature
 from wsgcn.lifting.keypoints.parquet import ParquetFile
 from wsgcn.lifting.keypoints.project_file import DetectionsFile
-from wsgcn.lifting.lifted import Rows, metadata
+from wsgcn.lifting.lifted import ROOT_RELATIVE, Rows, metadata
 from wsgcn.lifting.lifter import Lifter, Options, check_fps, picture_size
+from wsgcn.lifting.plausibility import PlausibilityWarning, Tally, Verdict, camera_warnings, judge, sentence
 from wsgcn.lifting.writers import h5, parquet
 
 SUFFIXES = (".parquet", ".h5")
@@ -29,18 +33,26 @@ _PIECE_FRAMES = 16384
 
 @dataclass(frozen=True)
 class Summary:
-    """What was lifted."""
+    """What was lifted.
+
+    Attributes:
+        warned: people with warnings, which the output holds.
+        warning: the first of those, naming the person; empty if there is none.
+    """
 
     people: int
     frames: int
     missing: int
+    warned: int = 0
+    warning: str = ""
 
     def __str__(self) -> str:
         return f"{self.frames} frames of {self.people} people, {self.missing} missing"
 
 
 class _Writer(Protocol):
-    def add(self, person: str, rows: Rows, about: dict[str, Any]) -> None: ...
+    def add(self, person: str, rows: Rows, about: Mapping[str, Any]) -> None: ...
+    def mark(self, person: str, about: Mapping[str, Any]) -> None: ...
 
 
 def lift_file(
@@ -70,7 +82,11 @@ def lift_file(
         bars: show the progress.
 
     Raises:
-        InputError: see `Lifter.lift`; or the source or the target has another format.
+        InputError: see `Lifter.lift`; or the source or the target has another format. What speaks against one person
+            ends the job only where it does against most of the file; otherwise it is a warning of that person.
+
+    Warns:
+        PlausibilityWarning: a part of the result may be wrong; it also stands in the output and in the summary.
     """
     source, target, options = Path(source), Path(target), options or Options()
     if target.suffix.lower() not in SUFFIXES:
@@ -78,21 +94,45 @@ def lift_file(
     check_fps(fps)
     file = _open(source, joints)
     about = lifter.about(source.name, file.format, file.order, options) | {"fps": fps}
-    people: set[str] = set()
-    frames = missing = 0
+    people = frames = missing = refused_frames = 0
+    warned: list[str] = []
+    refusal, most_refused = "", 0
     with (
         _create(target, lifter, about, intrinsics is not None) as writer,
         bars(f"lift {source.name}", _total(file), "frames") as bar,
     ):
-        for track, first, last in _windows(_pieces(file, piece_frames), options.context):
-            picture = picture_size(source, track.size, size)
-            camera = None if intrinsics is None else intrinsics_px(intrinsics, picture)
-            rows = lifter.lift_rows(source, track, file.order, picture, camera, options)[first:last]
-            writer.add(track.person, rows, {"size_px": list(picture)})
-            people.add(track.person)
-            frames, missing = frames + len(rows), missing + int(rows.missing.sum())
-            bar.advance(len(rows))
-    return Summary(len(people), frames, missing)
+        windows = _windows(_pieces(file, piece_frames), options.context)
+        for person, its_windows in groupby(windows, key=lambda window: window[0].person):
+            found: Tally | None = None
+            doubts: tuple[str, ...] = ()
+            length = 0
+            for track, first, last in its_windows:
+                picture = picture_size(source, track.size, size)
+                camera = None if intrinsics is None else intrinsics_px(intrinsics, picture)
+                doubts = () if camera is None else camera_warnings(camera, picture)
+                rows = lifter.lift_rows(source, track, file.order, picture, camera, options)[first:last]
+                counted = lifter.tally(_part(track, first, last), file.order, rows, picture)
+                found = counted if found is None else found + counted
+                writer.add(person, rows, {"size_px": list(picture)})
+                length, missing = length + len(rows), missing + int(rows.missing.sum())
+                bar.advance(len(rows))
+            verdict = Verdict(None, ()) if found is None else judge(found, picture)
+            sentences = [*([verdict.refusal] if verdict.refusal else []), *doubts, *verdict.warnings]
+            if sentences:
+                is_nowhere = found is not None and found.root_frames and not found.root_known
+                writer.mark(person, {"warnings": sentences} | ({"origin": ROOT_RELATIVE} if is_nowhere else {}))
+                warned.append(sentence(f"{source}: person {brief(person, 40)}", sentences[0]))
+            if verdict.refusal:
+                refused_frames += length
+                if length > most_refused:
+                    most_refused, refusal = length, warned[-1]
+            people, frames = people + 1, frames + length
+        if 2 * refused_frames > frames:
+            raise InputError(refusal)
+    summary = Summary(people, frames, missing, len(warned), warned[0] if warned else "")
+    if warned:
+        warnings.warn(summary.warning, PlausibilityWarning, stacklevel=2)
+    return summary
 
 
 def _open(source: Path, joints: str | None) -> ParquetFile | DetectionsFile:
@@ -139,7 +179,7 @@ def _windows(pieces: Iterable[Track], context: int) -> Iterator[tuple[Track, int
         if last > first:
             yield window, first, last
             dropped = max(last - context, 0)
-            window, first = _dropped(window, dropped), last - dropped
+            window, first = _part(window, dropped, len(window.frames)), last - dropped
     if window is not None and first < len(window.frames):
         yield window, first, len(window.frames)
 
@@ -154,5 +194,6 @@ def _joined(a: Track, b: Track) -> Track:
     )
 
 
-def _dropped(track: Track, count: int) -> Track:
-    return Track(track.person, track.frames[count:], track.keypoints[count:], track.scores[count:], size=track.size)
+def _part(track: Track, first: int, last: int) -> Track:
+    rows = slice(first, last)
+    return replace(track, frames=track.frames[rows], keypoints=track.keypoints[rows], scores=track.scores[rows])

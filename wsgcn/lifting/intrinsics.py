@@ -1,9 +1,10 @@
 """A camera's intrinsics as users have them: a 3x3 matrix, a focal length in pixels, or a field of view in degrees.
 
-All become the vector (9,) of `wsgcn.pose.camera`, in pixels, without distortion.
+All become the vector (9,) of `wsgcn.pose.camera`, in pixels. Distortion comes from a calibration's file alone. Its
+radial part is OpenCV's; of the tangential part one term is half of OpenCV's (x and y times p . (x, y), which OpenCV
+doubles), which is a pixel at the corners for coefficients as large as 0.003.
 """
 
-import json
 import math
 import re
 from pathlib import Path
@@ -13,8 +14,9 @@ import numpy as np
 from wsgcn.base import limits
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import is_there
-from wsgcn.base.foreign import brief, reading, shown
+from wsgcn.base.foreign import brief, shown
 from wsgcn.containers.npy import load_npy
+from wsgcn.lifting.calibrations import read_calibration
 
 Intrinsics = str | float | Path | np.ndarray
 
@@ -26,7 +28,8 @@ def intrinsics_px(given: Intrinsics, size: tuple[int, int]) -> np.ndarray:
 
     Args:
         given: a matrix (3, 3) or vector (9,); a number, the focal length in pixels, also as "1145px"; "65deg", the
-            horizontal field of view; or a file with the 3x3 matrix: npy, JSON, or text with spaces or commas.
+            horizontal field of view; or a file with the 3x3 matrix: npy, text with spaces or commas, or what a
+            calibration tool writes, see `wsgcn.lifting.calibrations`, of which FILE:NAME is one of several cameras.
             Without a matrix the principal point is the centre of the picture.
         size: width and height of the picture, px.
 
@@ -43,7 +46,7 @@ def intrinsics_px(given: Intrinsics, size: tuple[int, int]) -> np.ndarray:
     except ValueError:
         raise InputError(f"intrinsics: {shown(given)} is no number.") from None
     if number is None:
-        return _checked(_from_matrix(_read_matrix(Path(str(given))), str(given)), str(given), size)
+        return _checked(_from_file(str(given), size), str(given), size)
     if number[2] == "deg":
         if not 0 < value < 180:
             raise InputError(f"intrinsics: a field of view of {value:g} degrees, expected one between 0 and 180.")
@@ -65,22 +68,26 @@ def _from_matrix(matrix: np.ndarray, origin: str) -> np.ndarray:
     return np.array([matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2], 0, 0, 0, 0, 0], dtype=np.float64)
 
 
-def _read_matrix(path: Path) -> np.ndarray:
+def _from_file(given: str, size: tuple[int, int]) -> np.ndarray:
+    path, camera = Path(given), None
+    if not is_there(path) and ":" in given:
+        before, _, camera = given.rpartition(":")
+        path = Path(before)
     if not is_there(path):
         raise InputError(
-            f"intrinsics: {brief(path)} is neither a file nor a focal length (1145px) nor a field of view (65deg)."
+            f"intrinsics: {brief(given)} is neither a file nor a focal length (1145px) nor a field of view (65deg)."
         )
     if path.suffix == ".npy":
-        return load_npy(path, limits.INTRINSICS_BYTES)
-    content = limits.read_file(path, limits.INTRINSICS_BYTES)
-    with reading(path, "3x3 matrix"):
-        text = content.decode("utf-8")
-        rows = json.loads(text) if text.lstrip().startswith("[") else [_numbers(line) for line in text.splitlines()]
-        return np.array([row for row in rows if row], dtype=np.float64)
-
-
-def _numbers(line: str) -> list[float]:
-    return [float(number) for number in line.replace(",", " ").replace(";", " ").split()]
+        return _from_matrix(load_npy(path, limits.INTRINSICS_BYTES), given)
+    found = read_calibration(path, camera)
+    if found.size is not None and found.size != tuple(size):
+        raise InputError(
+            f"{given}: is for pictures of {found.size[0]:g}x{found.size[1]:g} px, but these have {size[0]}x{size[1]}."
+        )
+    vector = _from_matrix(found.matrix, given)
+    k1, k2, p1, p2, k3 = found.distortion
+    vector[4:] = k1, k2, k3, p2, p1  # the two of the tangential part the other way round, see wsgcn.pose.camera
+    return vector
 
 
 def _checked(vector: np.ndarray, origin: str, size: tuple[int, int]) -> np.ndarray:

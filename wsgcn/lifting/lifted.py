@@ -11,7 +11,7 @@ from wsgcn.pose.skeleton import Skeleton
 FORMAT = "wsgcn lifted pose 1"
 
 FRAME = "camera axes: x right, y down, z forward"
-ROOT_RELATIVE = "relative to the root joint; where the person stands is not known, for want of the camera's intrinsics"
+ROOT_RELATIVE = "relative to the root joint; where the person stands is not known"
 ABSOLUTE = "pose_m is relative to the root joint, root_m is the root joint's place in the camera's frame"
 
 
@@ -61,7 +61,8 @@ class Lifted(Rows):
         person: as the source calls them.
         skeleton: its joints are the J joints.
         names: of the frames' pictures, where the source knows them.
-        about: source, settings and checkpoint, plain values by name; the same for all frames.
+        about: source, settings and checkpoint, plain values by name; the same for all frames. Under `warnings`,
+            where there are any, stands what may be wrong with the whole, see `wsgcn.lifting.plausibility`.
     """
 
     person: str
@@ -70,9 +71,15 @@ class Lifted(Rows):
     about: Mapping[str, Any]
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may be wrong with the clip, sentences; empty if nothing."""
+        found = self.about.get("warnings")
+        return tuple(map(str, found)) if isinstance(found, list | tuple) else ()
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """What stands in every output beside the numbers; plain values."""
-        return metadata(self.skeleton, self.about, is_absolute=self.root_m is not None) | {"person": self.person}
+        return metadata(self.skeleton, self.about, is_absolute=self._root_known() > 0) | {"person": self.person}
 
     def summary(self) -> str:
         """A line that says what was lifted and how much of it is missing."""
@@ -83,8 +90,14 @@ class Lifted(Rows):
             ("missing", self.missing),
         ):
             parts += [f"{int(frames.sum())} {label}"] if frames.any() else []
-        parts.append("root-relative" if self.root_m is None else "with the root in the camera's frame")
+        known, there = self._root_known(), int((~self.missing).sum())
+        root = "with the root in the camera's frame" if known else "root-relative"
+        parts.append(root if known in (0, there) else f"{root} in {known} of {there} frames")
         return ", ".join(parts)
+
+    def _root_known(self) -> int:
+        """In how many frames the root's place is known."""
+        return 0 if self.root_m is None else int(np.isfinite(self.root_m).all(-1).sum())
 
 
 def metadata(skeleton: Skeleton, about: Mapping[str, Any], *, is_absolute: bool) -> dict[str, Any]:

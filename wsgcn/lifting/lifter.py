@@ -9,6 +9,7 @@ such a camera would see them. Errors grow with the distance from that: other foc
 """
 
 import math
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,13 +21,23 @@ from torch import nn
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import file_sha256
 from wsgcn.base.foreign import brief
-from wsgcn.detections.joint_orders import JointOrder, substitute, to_human36m
+from wsgcn.detections.joint_orders import BLAZEPOSE_33, JointOrder, confidence_to_human36m, substitute, to_human36m
 from wsgcn.lifting.gaps import fill_gaps, smooth
 from wsgcn.lifting.intrinsics import Intrinsics, intrinsics_px
 from wsgcn.lifting.keypoints.arrays import read_array
-from wsgcn.lifting.keypoints.base import LARGEST_SIDE, KeypointFile, Size, Track, choose_person, named_order
+from wsgcn.lifting.keypoints.base import (
+    LARGEST_SIDE,
+    InUnit,
+    KeypointFile,
+    Size,
+    Track,
+    Unit,
+    choose_person,
+    named_order,
+)
 from wsgcn.lifting.keypoints.formats import open_keypoints
 from wsgcn.lifting.lifted import Lifted, Rows
+from wsgcn.lifting.plausibility import PlausibilityWarning, Tally, camera_warnings, check_places, judge, sentence, tally
 from wsgcn.model.checkpoint import Checkpoint, load_checkpoint
 from wsgcn.model.params import Runtime
 from wsgcn.model.predict import predict
@@ -37,7 +48,6 @@ from wsgcn.pose.skeleton import Skeleton
 DEFAULT_CHECKPOINT = Path("models/weak.pt")
 
 _BATCH = 256  # the fastest on CPUs: larger activations leave the cache
-_SMALLEST_EXTENT_PX = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +116,7 @@ class Lifter:
         *,
         joints: str | None = None,
         format: str | None = None,
+        unit: Unit | None = None,
         person: str | None = None,
         intrinsics: Intrinsics | None = None,
         fps: float | None = None,
@@ -119,22 +130,31 @@ class Lifter:
             size: width and height of the picture, px; needed unless the file knows it.
             joints: the joint order's name; needed unless the format tells it, and always for arrays.
             format: of the file; None sees it from the content.
+            unit: of its values, or the array's: pixels or parts of the picture; None sees it, an array is in pixels.
             person: whom; needed if there are several.
             intrinsics: of the camera, see `wsgcn.lifting.intrinsics.intrinsics_px`; gives the root's place.
             fps: frames a second, positive, passed on to the output.
             options: holes and smoothing, see `Options`.
 
         Raises:
-            InputError: the file cannot be read, the person, the size or the joint order is not known, a keypoint lies
-                far outside the picture, or no frame has all the joints that are needed.
+            InputError: the file cannot be read, the person, the size or the joint order is not known, the keypoints
+                are not what they are taken for (see `wsgcn.lifting.plausibility`), or no frame has all the joints that
+                are needed.
+
+        Warns:
+            PlausibilityWarning: a part of the result may be wrong; it also stands in `Lifted.warnings`.
         """
         options = options or Options()
         check_fps(fps)
-        file = self._open(keypoints, format, joints)
+        file = self._open(keypoints, format, joints, unit)
         track = file.track(choose_person(file, person))
         size = picture_size(file.origin, track.size, size)
         camera = None if intrinsics is None else intrinsics_px(intrinsics, size)
+        doubts = () if camera is None else camera_warnings(camera, size)
         rows = self.lift_rows(file.origin, track, file.order, size, camera, options)
+        verdict = judge(self.tally(track, file.order, rows, size), size)
+        if verdict.refusal:
+            raise InputError(sentence(file.origin, verdict.refusal))
         if rows.missing.all():
             raise InputError(_nothing_to_lift(file.origin, rows, self.skeleton))
         about = self.about(file.origin.name, file.format, file.order, options) | {
@@ -142,14 +162,25 @@ class Lifter:
             "intrinsics_px": None if camera is None else camera.tolist(),
             "fps": fps,
         }
-        return Lifted(person=track.person, skeleton=self.skeleton, names=track.names, about=about, **vars(rows))
+        if sentences := [*doubts, *verdict.warnings]:
+            about["warnings"] = sentences
+        lifted = Lifted(person=track.person, skeleton=self.skeleton, names=track.names, about=about, **vars(rows))
+        for warning in lifted.warnings:
+            warnings.warn(sentence(file.origin, warning), PlausibilityWarning, stacklevel=2)
+        return lifted
 
     def _open(
-        self, keypoints: Path | str | np.ndarray | KeypointFile, format: str | None, joints: str | None
+        self,
+        keypoints: Path | str | np.ndarray | KeypointFile,
+        format: str | None,
+        joints: str | None,
+        unit: Unit | None,
     ) -> KeypointFile:
+        if isinstance(keypoints, Path | str):
+            return open_keypoints(keypoints, format, joints, unit)
         if isinstance(keypoints, np.ndarray):
-            return read_array(Path("array"), keypoints, named_order(joints))
-        return open_keypoints(keypoints, format, joints) if isinstance(keypoints, Path | str) else keypoints
+            keypoints = read_array(Path("array"), keypoints, named_order(joints))
+        return keypoints if unit is None else InUnit(keypoints, unit)
 
     def about(self, source: str, format: str, order: JointOrder, options: Options) -> dict[str, Any]:
         """What an output says of its making, whatever the track."""
@@ -161,6 +192,7 @@ class Lifter:
             "checkpoint": self.path.name,
             "checkpoint_sha256": self.sha256,
             "checkpoint_trained_with": self.checkpoint.source,
+            "checkpoint_caveat": self.checkpoint.caveat,
             **asdict(options),
         }
 
@@ -186,7 +218,10 @@ class Lifter:
         joints = self.skeleton.indices_in(order.human36m_joints, f"{origin}: the joint order {order.name}")
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite lies far outside
             converted = to_human36m(order, known_px)
-        _check_inside(origin, track.frames, converted[:, joints], self.skeleton, size)
+        scores_TJ = self._scores(track, order)
+        check_places(
+            origin, track.frames, converted[:, joints], scores_TJ, self.skeleton, size, is_share=track.normalised
+        )
         filled, interpolated = fill_gaps(track.frames, converted, options.max_gap)
         substituted = substitute(order, known_px, filled)
         keypoints_TJ2, interpolated, substituted = filled[:, joints], interpolated[:, joints], substituted[:, joints]
@@ -214,6 +249,22 @@ class Lifter:
             substituted=substituted,
             keypoints_px=keypoints_TJ2,
         )
+
+    def tally(self, track: Track, order: JointOrder, rows: Rows, size: Size) -> Tally:
+        """What speaks against the rows that a track was lifted to, see `wsgcn.lifting.plausibility`."""
+        return tally(
+            rows,
+            self._scores(track, order),
+            self.skeleton,
+            size,
+            face_scores_T=_face_scores(track, order),
+            is_share=track.normalised,
+        )
+
+    def _scores(self, track: Track, order: JointOrder) -> np.ndarray:
+        """(T, J) of the skeleton's joints."""
+        joints = [order.human36m_joints.index(joint) for joint in self.skeleton.joints]
+        return confidence_to_human36m(order, track.scores)[:, joints]
 
     def _predict(self, screen_NJ2: np.ndarray, flip: bool) -> np.ndarray:
         return predict(
@@ -250,31 +301,23 @@ def check_fps(fps: float | None) -> None:
         raise InputError(f"fps: is {fps}, expected a positive number of frames a second.")
 
 
+def _face_scores(track: Track, order: JointOrder) -> np.ndarray | None:
+    """(T,) of nose and eyes; None where the scores do not tell a face from the back of a head.
+
+    BlazePose calls what is behind a head as visible as what is before it.
+    """
+    face = [order.joints.index(joint) for joint in ("Nose", "LEye", "REye") if joint in order.joints]
+    if len(face) < 3 or order.name == BLAZEPOSE_33.name or not np.ptp(track.scores):
+        return None
+    return np.asarray(track.scores[:, face].min(-1))
+
+
 def _known_px(track: Track, size: Size, min_score: float) -> np.ndarray:
     """(T, K, 2) pixels, NaN where missing."""
     with np.errstate(over="ignore"):
         known_px = track.keypoints * np.array(size, dtype=np.float32) if track.normalised else track.keypoints.copy()
     known_px[track.scores <= min_score] = np.nan
     return known_px
-
-
-def _check_inside(origin: Path, frames_T: np.ndarray, points_TJ2: np.ndarray, skeleton: Skeleton, size: Size) -> None:
-    """A detector may guess a joint somewhat outside; more than a picture's width or height is something else."""
-    sides = np.array(size)
-    with np.errstate(invalid="ignore"):
-        is_far = ((points_TJ2 < -sides) | (points_TJ2 > 2 * sides)).any(-1)
-    if is_far.any():
-        row, joint = np.argwhere(is_far)[0]
-        x, y = points_TJ2[row, joint].tolist()
-        raise InputError(
-            f"{origin}: in frame {frames_T[row]} {skeleton.joints[joint]} lies at ({x:.6g}, {y:.6g}) px, far outside "
-            f"the picture of {size[0]}x{size[1]}; is the size right?"
-        )
-    if np.nanmax(np.abs(points_TJ2), initial=0) <= _SMALLEST_EXTENT_PX and not np.isnan(points_TJ2).all():
-        raise InputError(
-            f"{origin}: all its keypoints lie within {_SMALLEST_EXTENT_PX:g} px of the picture's corner, expected "
-            "pixels; they look normalised."
-        )
 
 
 def _roots(origin: Path, frames_N: np.ndarray, pose_NJ3: np.ndarray, uv_NJ2: np.ndarray) -> np.ndarray:

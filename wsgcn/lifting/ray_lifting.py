@@ -6,7 +6,7 @@ node under the same path. Ray is an optional extra.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +87,9 @@ def lift_folder(
     if failed:
         raise InputError(f"{len(failed)} of {len(files)} files could not be lifted: {' '.join(failed)}")
     rows = sorted(rows, key=lambda row: row["source"])
-    return {Path(row["source"]).name: Summary(row["people"], row["frames"], row["missing"]) for row in rows}
+    return {
+        Path(row["source"]).name: Summary(**{field.name: row[field.name] for field in fields(Summary)}) for row in rows
+    }
 
 
 class _LiftFile:
@@ -111,5 +113,5 @@ class _LiftFile:
                 options=settings.options,
             )
         except InputError as error:
-            return {**row, "people": 0, "frames": 0, "missing": 0, "error": str(error)}
+            return {**row, **vars(Summary(0, 0, 0)), "error": str(error)}
         return {**row, **vars(summary), "error": ""}

@@ -67,7 +67,9 @@ class Checkpoint:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """How it was trained, of what its parameters say: loss, schedule, average, and the augmentation that is on."""
+        """How it was trained, of what its parameters say: loss, schedule, average, the augmentation that is on, and
+        what the unlabelled gave (empty where there were none).
+        """
         settings = flat(self.params)
         is_any = settings.get("augmentation.camera") == "any"
         drawn = {
@@ -82,7 +84,28 @@ class Checkpoint:
                 for name, value in drawn.items()
                 if isinstance(value, (bool, int, float, str, list)) and value and value != "capture"
             },
+            "weak": self._weak(settings),
         }
+
+    @staticmethod
+    def _weak(settings: Mapping[str, Any]) -> dict[str, Any]:
+        if not settings.get("weak.epochs") or not settings.get("data.subjects.unlabelled"):
+            return {}
+        names = ["reprojection_weight", "bone_weight", "pseudo_labels.share"]
+        used = {name: settings[f"weak.{name}"] for name in names if settings.get(f"weak.{name}")}
+        decided_by = {"views": "pseudo_labels.share" in used, "root": bool(used)}
+        return used | {
+            name: settings[f"weak.{name}"]
+            for name, is_read in decided_by.items()
+            if is_read and f"weak.{name}" in settings
+        }
+
+    @property
+    def caveat(self) -> str:
+        """What whoever lifts with it should know, a sentence without a dot; empty if it is for any camera."""
+        if flat(self.params).get("augmentation.camera") == "any":
+            return ""
+        return "trained for the cameras of its capture alone; seen by another, a body may lean or be misshapen"
 
     def network(self) -> nn.Module:
         """The network with the chosen weights, in evaluation mode, on the CPU."""

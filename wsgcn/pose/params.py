@@ -14,9 +14,13 @@ Unit = Literal["auto", "m", "cm", "mm", "inch", "inch/0.45"]
 Up = Literal["auto", "x", "-x", "y", "-y", "z", "-z"]
 SkeletonName = Literal["h36m16", "h36m17"]
 
+# Of the takes of a subject: a share of them, or those of some actions.
+TakeChoice = Annotated[float, Field(gt=0, le=1)] | Annotated[list[Text], Field(min_length=1)]
+
 
 class Subjects(Section):
     labelled: list[Subject]
+    labelled_takes: TakeChoice
     unlabelled: list[Subject]
     validation: list[Subject] | Share
     test: Annotated[list[Subject], Field(min_length=1)]

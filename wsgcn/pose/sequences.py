@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from wsgcn.base.errors import InputError
+from wsgcn.base.foreign import enumerated
 from wsgcn.pose.camera import Camera, normalise_screen, world_to_camera
 from wsgcn.pose.skeleton import H36M17, Skeleton
-from wsgcn.pose.store import Detections, Sequence2D
+from wsgcn.pose.store import Detections, Poses, Sequence2D
 
 Take = tuple[str, str]  # subject, take
 
@@ -28,6 +29,32 @@ def count_poses(detections: Detections, takes: Iterable[Take], stride: int) -> i
         for subject, take in takes
         for serial in detections.serials(subject, take)
     )
+
+
+def chosen_takes(poses: Poses, takes: Sequence[Take], choice: float | Sequence[str]) -> list[Take]:
+    """Some of the takes of each subject, in the order given.
+
+    Args:
+        choice: a share in (0, 1] of each subject's takes, at least one, evenly spread over them; or the actions whose
+            takes are meant.
+
+    Raises:
+        InputError: none of the takes is of one of these actions.
+    """
+    if isinstance(choice, float | int):
+        chosen = []
+        for subject in dict.fromkeys(subject for subject, _ in takes):
+            own = [take for take in takes if take[0] == subject]
+            count = max(1, round(choice * len(own)))
+            chosen += [own[number * len(own) // count] for number in range(count)]
+        return chosen
+    actions = {take: poses.action(*take) for take in takes}
+    if missing := [action for action in choice if action not in actions.values()]:
+        raise InputError(
+            f"data.subjects.labelled_takes: {enumerated(missing)} is no action of the labelled subjects; "
+            f"they have {enumerated(sorted(set(actions.values())))}."
+        )
+    return [take for take in takes if actions[take] in choice]
 
 
 def split_takes(takes: Sequence[Take], share: float, seed: int) -> tuple[list[Take], list[Take]]:

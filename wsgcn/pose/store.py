@@ -192,7 +192,8 @@ class _Reader:
         self._file = ForeignHdf5(self.path, path)
         try:
             if (content := self._file.attribute("content")) != self._content:
-                raise InputError(f"{path}: holds {brief(content or 'something else', 80)}, expected {self._content}.")
+                held = brief(content, 80) if content else enumerated(self._file.names())
+                raise InputError(f"{path}: holds {held}, expected {self._content} of this project.")
         except InputError:
             self._file.close()
             raise

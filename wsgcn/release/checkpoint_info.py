@@ -33,6 +33,7 @@ def describe(path: Path | str) -> str:
             "epoch": describe_epoch(checkpoint),
             "step": f"{checkpoint.step:,}",
             "recipe": describe_recipe(checkpoint),
+            "cameras": checkpoint.caveat or "any",
             "size": f"{Path(path).stat().st_size:,} bytes",
             "SHA-256": file_sha256(path),
         }
@@ -52,7 +53,7 @@ def describe_epoch(checkpoint: Checkpoint) -> str:
 
 
 def describe_recipe(checkpoint: Checkpoint) -> str:
-    """Loss, schedule of the rate, averaging and augmentation, in words."""
+    """Loss, schedule of the rate, averaging, augmentation and weak supervision, in words."""
     recipe = checkpoint.recipe
     words = [f"{name} {_shown(recipe[name])}" for name in ("loss", "schedule") if name in recipe]
     words.append(
@@ -60,6 +61,8 @@ def describe_recipe(checkpoint: Checkpoint) -> str:
     )
     drawn = [name if value is True else f"{name} {_shown(value)}" for name, value in recipe["augmentation"].items()]
     words.append(f"augmentation: {', '.join(drawn)}" if drawn else "no augmentation")
+    weak = [f"{name} {_shown(value)}" for name, value in recipe["weak"].items()]
+    words.append(f"unlabelled: {', '.join(weak)}" if weak else "nothing of the unlabelled")
     return "; ".join(words)
 
 

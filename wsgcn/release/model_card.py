@@ -96,31 +96,47 @@ def _training(checkpoint: Checkpoint, params: EvaluateParams) -> str:
     validation = _names(held_out) if isinstance(held_out, list) else f"{held_out:.0%} of the labelled takes"
     lines = [
         f"- Data: {params.data.capture}; {frames} of every camera.",
-        f"- Subjects with 3D labels: {_names(subjects['labelled'])}; without: {_names(subjects['unlabelled'])}; "
+        f"- Subjects with 3D labels: {_names(subjects['labelled'])}{_of_takes(subjects)}; "
+        f"without: {_names(subjects['unlabelled'])}; "
         f"for validation: {validation}.",
         f"- 2D: {checkpoint.source} ({checkpoint.source_words})."
         + (" No detector's errors were seen in training or test." if checkpoint.source == "gt" else ""),
     ]
-    if checkpoint.average or checkpoint.recipe["augmentation"]:
-        lines.append(f"- Recipe: {describe_recipe(checkpoint)}.")
+    lines.append(f"- Recipe: {describe_recipe(checkpoint)}.")
     weak = checkpoint.params.get("weak")
     if weak is None or "root" not in weak or not weak["epochs"] or not subjects["unlabelled"]:  # warm-up: epochs alone
         return "## Training\n\n" + "\n".join(
             [*lines, f"- {counted(checkpoint.epoch, 'epoch')} on the labelled subjects alone."]
         )
+    share = weak.get("pseudo_labels", {}).get("share", 0.0)
+    used = [f"pseudo-labels ({share:.0%} of each batch)"] if share else []
+    used += [
+        f"{term.words} (weight {weight:g})"
+        for term in TERMS
+        if term.of_unlabelled and (weight := weak[f"{term.name}_weight"])
+    ]
     lines.append(
         f"- {counted(checkpoint.epoch - weak['epochs'], 'epoch')} on the labelled subjects alone, then "
-        f"{weak['epochs']} with the unlabelled ones: "
-        + ", ".join(f"{term.words} (weight {weak[f'{term.name}_weight']:g})" for term in TERMS if term.of_unlabelled)
-        + "."
+        f"{weak['epochs']} with the unlabelled ones: {', '.join(used) or 'nothing of theirs weighed anything'}."
     )
-    if weak["reprojection_weight"]:
+    if share and weak["views"] == "synchronised":
         lines.append(
-            "- The reprojection used the true 3D root of the unlabelled subjects, as published: more than 2D alone."
+            "- The pseudo-labels are triangulated: the unlabelled subjects' cameras were calibrated and in step."
+        )
+    elif share or weak["reprojection_weight"]:
+        lines.append(
+            "- The true 3D root of the unlabelled subjects was used, as published: more than 2D alone."
             if weak["root"] == "ground_truth"
-            else "- The reprojection solved the root from the 2D: of the unlabelled subjects no 3D was used."
+            else "- The root was solved from the 2D: of the unlabelled subjects no 3D was used."
         )
     return "## Training\n\n" + "\n".join(lines)
+
+
+def _of_takes(subjects: Mapping[str, Any]) -> str:
+    takes = subjects.get("labelled_takes", 1.0)
+    if isinstance(takes, list):
+        return f" (only {', '.join(takes)})"
+    return f" ({takes:.0%} of the takes)" if takes < 1 else ""
 
 
 def _protocol(evaluation: Mapping[str, Any], params: EvaluateParams) -> str:

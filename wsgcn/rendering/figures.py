@@ -55,13 +55,14 @@ def _figure(path: Path | str, title: str, caption: str, size_in: tuple[float, fl
             canvas.print_png(temporary, metadata={"Software": None})
 
 
-def plot_losses(path: Path | str, warmup: Columns, weak: Columns, data: str) -> None:
+def plot_losses(path: Path | str, warmup: Columns, weak: Columns, data: str, *, uses_unlabelled: bool = True) -> None:
     """The losses of both training stages on one axis, and below it the validation error where there is one.
 
     Args:
         warmup, weak: with the column `epoch`, which counts on from one stage to the next, one column a loss, and
             `validation_mpjpe_mm`.
         data: what the captions call the data.
+        uses_unlabelled: whether the weak stage took anything from unlabelled poses.
     """
     losses = [name for name in {**warmup, **weak} if name not in _NO_LOSSES]
     curves = {name: _joined(warmup, weak, name) for name in ("epoch", *losses, "validation_mpjpe_mm")}
@@ -82,8 +83,7 @@ def plot_losses(path: Path | str, warmup: Columns, weak: Columns, data: str) -> 
             axes[1].plot(epochs, validation_mm, color=palette.SERIES[3], marker=marker)
             axes[1].set(ylabel="validation MPJPE (mm)")
             axes[1].set_ylim(bottom=0)
-        has_weak_losses = any((weak[name] > 0).any() for name in losses if name in weak and name not in warmup)
-        _mark_stages(axes, warmup["epoch"], weak["epoch"], has_weak_losses=has_weak_losses)
+        _mark_stages(axes, warmup["epoch"], weak["epoch"], uses_unlabelled)
         axes[-1].set_xlabel("epoch")
         axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
 
@@ -94,14 +94,12 @@ def _joined(warmup: Columns, weak: Columns, name: str) -> np.ndarray:
     )
 
 
-def _mark_stages(
-    axes: np.ndarray, warmup_epochs: np.ndarray, weak_epochs: np.ndarray, *, has_weak_losses: bool
-) -> None:
+def _mark_stages(axes: np.ndarray, warmup_epochs: np.ndarray, weak_epochs: np.ndarray, uses_unlabelled: bool) -> None:
     """Shade the warm-up and name both stages above the first axis."""
     all_epochs = np.concatenate([warmup_epochs, weak_epochs])
     if len(all_epochs):
         axes[0].set_xlim(all_epochs[0] - 0.5, all_epochs[-1] + 0.5)
-    weak_name = "weak: 3D labels and unlabelled 2D" if has_weak_losses else "weak stage: 3D labels alone"
+    weak_name = "weak: 3D labels and unlabelled 2D" if uses_unlabelled else "weak stage: 3D labels alone"
     for name, epochs in (("warm-up: 3D labels", warmup_epochs), (weak_name, weak_epochs)):
         if not len(epochs):
             continue

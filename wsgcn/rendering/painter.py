@@ -69,7 +69,7 @@ class ClipPainter:
         foot_px = HEIGHT_PX - _FOOT_PX / 2
         colours = {"left": palette.LEFT, "right": palette.RIGHT}
         legend_px = draw_legend(draw, WIDTH_PX - _GAP_PX - 2, foot_px, colours)
-        caption = shortened(self._sequence.data, legend_px - 2 * _GAP_PX)
+        caption = shortened(self._sequence.caption, legend_px - 2 * _GAP_PX)
         draw.text((_GAP_PX + 2, foot_px), caption, palette.QUIET, palette.font(12), "lm")
         return page
 

@@ -63,7 +63,8 @@ def make_pictures(paths: PicturePaths, *, seconds: float, fps: float, serial: st
             lambda key: predicted_sequence(predictions, detections, *key),
             data,
         )
-    plot_losses(folder / "losses.png", warmup, weak, data)
+    uses_unlabelled = bool(report.get("recipe", {}).get("weak"))
+    plot_losses(folder / "losses.png", warmup, weak, data, uses_unlabelled=uses_unlabelled)
     means = {metric: report[metric]["action_mean"] for metric in ("mpjpe_mm", "p_mpjpe_mm")}
     plot_actions(folder / "actions.png", report["actions"], means, data)
     plot_errors(folder / "errors.png", _all(mpjpe_mm), _all(p_mpjpe_mm), data)

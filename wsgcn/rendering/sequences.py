@@ -28,9 +28,17 @@ class PoseSequence:
     predicted_m: np.ndarray  # (T, J, 3)
     truth_m: np.ndarray | None = None  # (T, J, 3)
     keypoints_px: np.ndarray | None = None  # (T, J, 2)
+    size_px: tuple[int, int] | None = None  # of the picture that the keypoints are in
+    frames: np.ndarray | None = None  # (T,), numbers of the video's frames, where there is one
+    warnings: tuple[str, ...] = ()  # what a reader should know before they believe it, sentences
 
     def __len__(self) -> int:
         return len(self.predicted_m)
+
+    @property
+    def caption(self) -> str:
+        """One line for pictures, which is cut where it is full: what is wrong stands before what the data are."""
+        return " ".join([*(f"WARNING: {sentence}" for sentence in self.warnings), self.data])
 
     @cached_property
     def mpjpe_mm(self) -> np.ndarray | None:
@@ -45,6 +53,7 @@ class PoseSequence:
             predicted_m=self.predicted_m[frames],
             truth_m=None if self.truth_m is None else self.truth_m[frames],
             keypoints_px=None if self.keypoints_px is None else self.keypoints_px[frames],
+            frames=None if self.frames is None else self.frames[frames],
         )
 
 
@@ -83,10 +92,11 @@ def predicted_sequence(
             f"{predictions.path}: {subject} {take} has no camera {serial} "
             f"(it has {', '.join(predictions.serials(subject, take))})."
         )
-    rotation = keypoints_px = None
+    rotation = keypoints_px = size_px = None
     predicted_m = predictions.predicted_m(subject, take, serial)
     if detections is not None:
-        rotation = detections.camera(subject, serial).rotation
+        camera = detections.camera(subject, serial)
+        rotation, size_px = camera.rotation, (camera.width_px, camera.height_px)
         index = skeleton.indices_in(detections.joints, str(detections.path))
         keypoints_px = detections.sequence(subject, take, serial).keypoints_px[:, index]
         if len(keypoints_px) != len(predicted_m):
@@ -106,4 +116,5 @@ def predicted_sequence(
         predicted_m=predicted_m @ upright.T + lift_m,
         truth_m=truth_m + lift_m,
         keypoints_px=keypoints_px,
+        size_px=size_px,
     )

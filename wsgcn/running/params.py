@@ -19,7 +19,6 @@ from wsgcn.base.foreign import brief, enumerated, reading, shown
 from wsgcn.base.section import Section, Seed, Text, flat
 from wsgcn.captures.params import Demo
 from wsgcn.detections.params import DetectionsSection
-from wsgcn.detections.sources import SOURCES
 from wsgcn.evaluation.params import Evaluate
 from wsgcn.model.params import Model, Runtime
 from wsgcn.pose.params import Data
@@ -54,7 +53,7 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:
-        lacking = [joint for joint in SKELETONS[self.data.skeleton].joints if joint in self._source_lacks]
+        lacking = [joint for joint in SKELETONS[self.data.skeleton].joints if joint in self.detections.lacks]
         if lacking:
             raise ValueError(
                 f"data.skeleton is {self.data.skeleton}, but detections.source {self.detections.source} has no "
@@ -65,10 +64,6 @@ class Params(Section):
         if self.warmup.epochs + self.weak.epochs == 0:
             raise ValueError("warmup.epochs and weak.epochs are both 0; nothing would be trained")
         return self
-
-    @property
-    def _source_lacks(self) -> tuple[str, ...]:
-        return SOURCES[self.detections.source].lacks
 
     def flat(self) -> dict[str, Any]:
         """Every value under its dotted name, as a tracker logs them."""

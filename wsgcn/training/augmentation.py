@@ -13,7 +13,7 @@ Frames: world, metres, z up; camera, metres, x right, y down, z forward; picture
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -56,6 +56,23 @@ class PoseSet(Tensors):
 
     def __len__(self) -> int:
         return len(self.directions_NE3)
+
+    def extended(self, count: int) -> "PoseSet":
+        """With room for so many poses more behind these, to be filled before they are drawn."""
+
+        def longer(rows_N: Tensor) -> Tensor:
+            return torch.cat((rows_N, rows_N.new_zeros(count, *rows_N.shape[1:])))
+
+        return replace(
+            self,
+            directions_NE3=longer(self.directions_NE3),
+            lengths_NE=longer(self.lengths_NE),
+            lowest_N=longer(self.lowest_N),
+            place_N2=longer(self.place_N2),
+            camera_N=longer(self.camera_N),
+            residual_NJ2=None if self.residual_NJ2 is None else longer(self.residual_NJ2),
+            apparent_N=None if self.apparent_N is None else longer(self.apparent_N),
+        )
 
 
 def pose_set(

@@ -1,12 +1,12 @@
 """What the stages warmup and weak read of params.yaml."""
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from wsgcn.base.section import Batch, Count, Epochs, Part, Section, Seed, Share, Subject, Weight
 from wsgcn.model.params import Model, Runtime
-from wsgcn.pose.params import SkeletonName
+from wsgcn.pose.params import SkeletonName, TakeChoice
 
 
 def _in_order(ends: list[float]) -> list[float]:
@@ -63,10 +63,20 @@ class Training(Section):
     warmup_steps: Annotated[int, Field(ge=0, le=10**9)]
     final_share: Annotated[float, Field(ge=0, le=1)]
     average: Annotated[float, Field(ge=0, lt=1)]
+    epoch_steps: Annotated[int, Field(ge=0, le=10**9)]
 
 
 class Warmup(Section):
     epochs: Epochs
+
+
+class PseudoLabels(Section):
+    """How unlabelled 2D becomes 3D to learn from, see `wsgcn.training.teacher`."""
+
+    share: Annotated[float, Field(ge=0, le=0.9)]
+    poses: Annotated[int, Field(ge=2, le=2**20)]
+    bone_sd_m: Annotated[float, Field(gt=0, le=1)]
+    depth_sd_m: Annotated[float, Field(gt=0, le=10)]
 
 
 class Weak(Section):
@@ -74,10 +84,24 @@ class Weak(Section):
     reprojection_weight: Weight
     bone_weight: Weight
     root: Literal["ground_truth", "solved"]
+    views: Literal["independent", "synchronised"]
+    pseudo_labels: PseudoLabels
+
+    @property
+    def uses_2d(self) -> bool:
+        """Whether the unlabelled poses are part of each batch, for the losses of their 2D."""
+        return self.reprojection_weight + self.bone_weight > 0
+
+    @model_validator(mode="after")
+    def _views_are_read(self) -> Self:
+        if self.views == "synchronised" and not self.pseudo_labels.share:
+            raise ValueError("views is synchronised, which pseudo_labels alone reads, but pseudo_labels.share is 0")
+        return self
 
 
 class TrainingSubjects(Part):
     labelled: list[Subject]
+    labelled_takes: TakeChoice
     unlabelled: list[Subject]
     validation: list[Subject] | Share
 

@@ -5,20 +5,21 @@ step to step (camera frames, normalised 2D, undistorted 2D, the roots' normal ma
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from wsgcn.base.errors import InputError
+from wsgcn.base.foreign import brief
 from wsgcn.pose.camera import Camera, root_normal_inverse, undistort, world_to_camera
 from wsgcn.pose.params import validation_subjects
 from wsgcn.pose.sequences import (
     Take,
+    chosen_takes,
     count_poses,
     normalised_keypoints,
     relative_truth,
@@ -29,10 +30,12 @@ from wsgcn.pose.sequences import (
 from wsgcn.pose.skeleton import H36M17, SKELETONS, Skeleton
 from wsgcn.pose.store import Detections, Poses
 from wsgcn.training.augmentation import Drawer, PoseSet, pose_set
-from wsgcn.training.batch import Batch, Roots, SolvedRoots, TrueRoots, Unlabelled
+from wsgcn.training.batch import Batch
 from wsgcn.training.losses import bone_ends
 from wsgcn.training.params import Training, TrainingParams, Weak
+from wsgcn.training.teacher import PseudoSource, Teacher, Views
 from wsgcn.training.tensors import Tensors
+from wsgcn.training.unlabelled import SolvedRootSource, TrueRootSource, UnlabelledSet
 
 
 @dataclass(frozen=True)
@@ -47,50 +50,6 @@ class LabelledSet(Tensors):
         return len(self.keypoints_NJ2)
 
 
-class RootSource(Protocol):
-    """Where the poses of an unlabelled set stand."""
-
-    def select(self, index_B: Tensor) -> Roots:
-        """Those of a batch."""
-
-    def to(self, device: torch.device) -> Self: ...
-
-
-@dataclass(frozen=True)
-class TrueRootSource(Tensors):
-    root_N3: Tensor
-
-    def select(self, index_B: Tensor) -> Roots:
-        return TrueRoots(self.root_N3.index_select(0, index_B))
-
-
-@dataclass(frozen=True)
-class SolvedRootSource(Tensors):
-    uv_NJ2: Tensor  # undistorted normalised coordinates
-    normal_inverse_N33: Tensor
-
-    def select(self, index_B: Tensor) -> Roots:
-        return SolvedRoots(self.uv_NJ2.index_select(0, index_B), self.normal_inverse_N33.index_select(0, index_B))
-
-
-@dataclass(frozen=True)
-class UnlabelledSet(Tensors):
-    """N poses of which the training sees the 2D, the cameras' intrinsics, and `roots`."""
-
-    keypoints_NJ2: Tensor  # normalised screen units
-    camera_N: Tensor  # index into intrinsics_K9
-    intrinsics_K9: Tensor  # normalised screen units, see wsgcn.pose.camera
-    roots: RootSource
-
-    def __len__(self) -> int:
-        return len(self.keypoints_NJ2)
-
-    def select(self, index_B: Tensor) -> Unlabelled:
-        """What is known of the poses of a batch beside their 2D."""
-        camera_B = self.camera_N.index_select(0, index_B)
-        return Unlabelled(self.intrinsics_K9.index_select(0, camera_B), self.roots.select(index_B))
-
-
 @dataclass(frozen=True)
 class Sets:
     """What a stage trains on and is validated with, on the device."""
@@ -101,6 +60,7 @@ class Sets:
     bone_ends_2EJ: Tensor
     steps_per_epoch: int
     drawer: Drawer | None = None  # draws the labelled poses anew; None leaves them as they are
+    teacher: Teacher | None = None  # has pseudo-labelled ones behind them; None: there are none
 
     @property
     def device(self) -> torch.device:
@@ -109,10 +69,12 @@ class Sets:
     def batch(self, labelled_index_B: Tensor, unlabelled_index_B: Tensor, step: int | Tensor = 0) -> Batch:
         """The poses with these indices; the second is not looked at where there is no unlabelled set.
 
-        With augmentation the labelled ones are drawn anew, as a function of the seed and the step.
+        With augmentation the labelled ones are drawn anew, as a function of the seed and the step. With a teacher
+        indices from `teacher.first` on are pseudo-labelled poses.
         """
-        if self.drawer is not None and self.labelled.world is not None:
-            drawn = self.drawer.draw(self.labelled.world, labelled_index_B, step)
+        world = self.labelled.world if self.teacher is None else self.teacher.poses
+        if self.drawer is not None and world is not None:
+            drawn = self.drawer.draw(world, labelled_index_B, step)
             keypoints, truth_BJ3 = drawn.keypoints_BJ2, drawn.pose_BJ3
         else:
             keypoints = self.labelled.keypoints_NJ2.index_select(0, labelled_index_B)
@@ -130,7 +92,9 @@ class Sets:
 
 
 def epoch_steps(labelled: int, unlabelled: int, settings: Training) -> int:
-    """Steps of an epoch: one pass over the larger of the two sets."""
+    """Steps of an epoch: as the settings say, or one pass over the larger of the two sets."""
+    if settings.epoch_steps:
+        return settings.epoch_steps
     if unlabelled > labelled:
         return math.ceil(unlabelled / settings.batch_unlabelled)
     return math.ceil(labelled / settings.batch_labelled)
@@ -153,28 +117,40 @@ def load_sets(
     data, subjects = params.data, params.data.subjects
     skeleton, stride = SKELETONS[data.skeleton], data.stride
     with Poses(poses_path) as poses, Detections(detections_path) as detections:
-        labelled_takes = takes_of(detections, subjects.labelled)
+        labelled_takes = chosen_takes(poses, takes_of(detections, subjects.labelled), subjects.labelled_takes)
         validation_takes = takes_of(detections, validation_subjects(subjects.validation))
         if isinstance(subjects.validation, float):
             labelled_takes, validation_takes = split_takes(labelled_takes, subjects.validation, params.seed)
-        is_augmented = params.augmentation.is_on
-        labelled = load_labelled(poses, detections, labelled_takes, skeleton, stride, with_world=is_augmented)
+        has_teacher = (
+            weak is not None and weak.epochs > 0 and weak.pseudo_labels.share > 0 and bool(subjects.unlabelled)
+        )
+        is_drawn = params.augmentation.is_on or has_teacher
+        labelled = load_labelled(poses, detections, labelled_takes, skeleton, stride, with_world=is_drawn)
         if not len(labelled):
             raise InputError(f"{detections_path}: holds no frame of the labelled {', '.join(subjects.labelled)}.")
         unlabelled_takes = takes_of(detections, subjects.unlabelled)
         unlabelled: UnlabelledSet | None = None
-        if weak is not None and weak.epochs and unlabelled_takes:
+        source: PseudoSource | None = None
+        if weak is not None and weak.epochs and unlabelled_takes and (weak.uses_2d or has_teacher):
             with_roots = poses if weak.root == "ground_truth" else None
             unlabelled = load_unlabelled(detections, unlabelled_takes, skeleton, stride, with_roots)
+            if has_teacher and len(unlabelled):
+                source = pseudo_source(detections, unlabelled, unlabelled_takes, labelled_takes, weak, stride)
         validation = load_labelled(poses, detections, validation_takes, skeleton, stride)
         unlabelled_poses = count_poses(detections, unlabelled_takes, stride)
+    labelled = labelled.to(device)
+    in_batches = unlabelled is not None and len(unlabelled) > 0 and weak is not None and weak.uses_2d
+    teacher: Teacher | None = None
+    if source is not None and labelled.world is not None and weak is not None:
+        teacher = Teacher(source.to(device), labelled.world, skeleton, weak.pseudo_labels, params.seed)
     return Sets(
-        labelled=labelled.to(device),
-        unlabelled=unlabelled.to(device) if unlabelled is not None and len(unlabelled) else None,
+        labelled=labelled,
+        unlabelled=unlabelled.to(device) if unlabelled is not None and in_batches else None,
         validation=validation.to(device) if len(validation) else None,
         bone_ends_2EJ=bone_ends(torch.tensor(skeleton.bones, device=device), len(skeleton.joints)),
         steps_per_epoch=epoch_steps(len(labelled), unlabelled_poses, params.training),
-        drawer=Drawer(skeleton, params.augmentation, params.seed, device) if is_augmented else None,
+        drawer=Drawer(skeleton, params.augmentation, params.seed, device) if is_drawn else None,
+        teacher=teacher,
     )
 
 
@@ -220,6 +196,56 @@ def load_labelled(
             None if detections.source == "gt" else labelled.keypoints_NJ2,
         ),
     )
+
+
+def pseudo_source(
+    detections: Detections,
+    unlabelled: UnlabelledSet,
+    unlabelled_takes: Sequence[Take],
+    labelled_takes: Sequence[Take],
+    weak: Weak,
+    stride: int = 1,
+) -> PseudoSource:
+    """What a teacher needs beside the unlabelled set, which was loaded from the same takes.
+
+    Raises:
+        InputError: a camera's serial number is not among those of the labelled; or views are to be synchronised, and an
+            unlabelled take has fewer than two.
+    """
+    serials = [serial for subject, take in labelled_takes for serial in detections.serials(subject, take)]
+    persons = list(dict.fromkeys(subject for subject, _ in unlabelled_takes))
+    person, standing, instants = [], [], []
+    rotation, translation = [], []
+    position = 0
+    for subject, take in unlabelled_takes:
+        views = detections.serials(subject, take)
+        lengths = [-(-detections.frames(subject, take, serial) // stride) for serial in views]
+        for serial in views:
+            if serial not in serials:
+                raise InputError(
+                    f"{detections.path}: the unlabelled {subject} is seen by camera {brief(serial, 40)}, which no "
+                    "labelled subject has (weak.pseudo_labels takes it to stand as a labelled one of the same serial)."
+                )
+            camera = detections.camera(subject, serial)
+            person.append(persons.index(subject))
+            standing.append(serials.index(serial))
+            rotation.append(camera.rotation)
+            translation.append(np.array(camera.translation_m))
+        if weak.views == "synchronised":
+            if len(views) < 2:
+                raise InputError(
+                    f"{detections.path}: {subject} {take} has {len(views)} view; weak.views: synchronised needs two."
+                )
+            starts = position + np.cumsum([0, *lengths[:-1]])
+            instants.append(starts[None] + np.arange(min(lengths))[:, None])
+        position += sum(lengths)
+    found = None
+    if weak.views == "synchronised":
+        most = max(part.shape[1] for part in instants)
+        # A take with fewer views than another shows its first ones again.
+        filled = [part[:, np.arange(most) % part.shape[1]] for part in instants]
+        found = Views(torch.from_numpy(np.concatenate(filled)), _of_cameras(rotation), _of_cameras(translation))
+    return PseudoSource(unlabelled, torch.tensor(person), torch.tensor(standing), found)
 
 
 def _of_cameras(values: list[np.ndarray]) -> Tensor:

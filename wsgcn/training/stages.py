@@ -1,7 +1,8 @@
 """Training: the warm-up with 3D labels and the weak stage that goes on from it with 2D.
 
-An epoch is one pass over the larger of the labelled and the unlabelled set, in both stages; the other set is cycled. So
-with Human3.6M's S1 against S5-S8 an epoch of the warm-up is as long as one of the weak stage, as in the published code.
+An epoch is `training.epoch_steps` steps, or with 0 one pass over the larger of the labelled and the unlabelled set, in
+both stages; the other set is cycled. So with Human3.6M's S1 against S5-S8 an epoch of the warm-up is as long as one of
+the weak stage, as in the published code.
 The sets are streams of shuffled passes, cut into batches of equal size; the last batch of an epoch may reach into the
 next pass.
 """

@@ -123,8 +123,9 @@ class Trainer:
             InputError: the loss became NaN or infinite; the parameters are then not usable.
         """
         sets, settings, seed, steps = self.sets, self.settings, self.seed, self.sets.steps_per_epoch
-        labelled_order = Shuffle(len(sets.labelled), settings.batch_labelled, seed=seed, role="labelled")
-        labelled_index = labelled_order.epoch_indices(self.step, steps).to(sets.device)
+        if sets.teacher is not None:
+            sets.teacher.teach(self.result, self.epoch)
+        labelled_index = self._labelled_indices(steps)
         unlabelled_index: Tensor | None = None
         if sets.unlabelled is not None:
             unlabelled_order = Shuffle(len(sets.unlabelled), settings.batch_unlabelled, seed=seed, role="unlabelled")
@@ -151,6 +152,17 @@ class Trainer:
                 "lower training.learning_rate or the weights of the losses."
             )
         return means
+
+    def _labelled_indices(self, steps: int) -> Tensor:
+        """The labelled poses (steps, batch) of an epoch; with a teacher the last of each batch are pseudo-labelled."""
+        teacher, batch = self.sets.teacher, self.settings.batch_labelled
+        taught = 0 if teacher is None else teacher.share_of(batch)
+        order = Shuffle(len(self.sets.labelled), batch - taught, seed=self.seed, role="labelled")
+        index = order.epoch_indices(self.step, steps)
+        if teacher is not None:
+            taught_order = Shuffle(len(teacher), taught, seed=self.seed, role="taught")
+            index = torch.cat((index, teacher.first + taught_order.epoch_indices(self.step, steps)), dim=1)
+        return index.to(self.sets.device)
 
     def _prepared_step(self) -> Step:
         """The step, made and captured once."""

@@ -1,7 +1,10 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.captures.human36m.test_h36m_layouts import write_tar, write_zip
+from tests.foreign import foreign
 from wsgcn.base.errors import InputError
 from wsgcn.captures.human36m.names import SUBJECTS
 from wsgcn.captures.layouts import LAYOUTS, find_capture
@@ -116,6 +119,69 @@ def test_a_link_to_a_folder_is_followed_once(tmp_path: Path) -> None:
     (tmp_path / "raw" / "again").symlink_to(tmp_path / "disk")
     (tmp_path / "disk" / "loop").symlink_to(tmp_path / "raw")
     assert len(find_capture(tmp_path / "raw").paths) == 1
+
+
+def test_the_download_scripts_folders_are_the_layout_cdf() -> None:
+    recordings = list(find_capture(foreign("h36m_fetch")).recordings())
+    assert {(recording.subject, recording.take) for recording in recordings} == {
+        ("S1", "Directions"),
+        ("S1", "Directions 1"),
+    }
+    for recording in recordings:
+        heights_m = recording.read()[:, :, 2]
+        assert heights_m.shape[1] == 17
+        assert 1.0 < np.median(heights_m.max(axis=1)) < 2.2  # upright in the world, metres
+
+
+@pytest.mark.parametrize("folder", ["MyPoseFeatures/D3_Positions", "Poses_D3_Positions"])
+def test_both_folders_of_cdf_files_say_whose_takes_they_hold(tmp_path: Path, folder: str) -> None:
+    touch(tmp_path / "S9" / folder / "Eating.cdf")
+    touch(tmp_path / "S9" / f"{folder}_mono" / "Eating.54138969.cdf")
+    [recording] = find_capture(tmp_path).recordings()
+    assert (recording.subject, recording.take) == ("S9", "Eating")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("S1/Poses_D3_Positions_mono/Eating.54138969.cdf", "'mono' positions in the axes of each camera"),
+        ("S1/MyPoseFeatures/D3_Positions_mono/Eating.54138969.cdf", "'mono' positions in the axes of each camera"),
+        ("S1/MyPoseFeatures/D3_Positions_mono_universal/E.54138969.cdf", "'mono universal' positions"),
+        ("processed/S1/Directions-1/annot.h5", "a preprocessed selection of Human3.6M's frames"),
+        ("S1/MyPoseFeatures/D2_Positions/Eating.54138969.cdf", "positions in the picture"),
+        ("S1/Poses_D3_Angles/Eating.cdf", "joint angles"),
+    ],
+)
+def test_other_parts_of_the_dataset_are_named_for_what_they_are(tmp_path: Path, name: str, message: str) -> None:
+    file = touch(tmp_path / name)
+    for raw in (tmp_path, file):
+        with pytest.raises(InputError, match=message) as caught:
+            list(find_capture(raw).recordings())
+        assert "expected" in str(caught.value)
+        assert len(str(caught.value)) < 500
+
+
+def test_an_archive_of_camera_frame_files_is_named_for_what_it_is(tmp_path: Path) -> None:
+    members = {"S1/MyPoseFeatures/D3_Positions_mono/Eating.54138969.cdf": b""}
+    archive = write_tar(tmp_path / "Poses_D3_Positions_mono_S1.tgz", members)
+    for raw in (tmp_path, archive):
+        with pytest.raises(InputError, match="'mono' positions in the axes of each camera"):
+            list(find_capture(raw).recordings())
+
+
+def test_an_archive_of_another_name_in_a_folder_is_named(tmp_path: Path) -> None:
+    write_zip(tmp_path / "human36m_all.zip", {"h36m/" + FILES["martinez"].removeprefix("h36m/"): b""})
+    with pytest.raises(InputError, match=r"human36m_all\.zip in it has martinez_zip: point data\.raw at that file\."):
+        find_capture(tmp_path)
+
+
+def test_nothing_found_says_what_lies_there(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"\0\0\0 ftypisom")
+    touch(tmp_path / "a" / "b.txt")
+    with pytest.raises(InputError, match=r"; it holds 1 \.txt, 1 \.mp4\.$"):
+        find_capture(tmp_path)
+    with pytest.raises(InputError, match=r"; it is an MP4 or QuickTime video\.$"):
+        find_capture(tmp_path / "clip.mp4")
 
 
 def test_nothing_found_says_what_was_looked_for(tmp_path: Path) -> None:

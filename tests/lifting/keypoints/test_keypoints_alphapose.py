@@ -5,6 +5,7 @@ import pytest
 
 from tests.people import triples
 from wsgcn.base.errors import InputError
+from wsgcn.detections.joint_orders import BODY_25
 from wsgcn.lifting.keypoints.formats import open_keypoints
 
 
@@ -67,3 +68,64 @@ def test_an_idx_that_tells_nobody_apart_is_no_track(open_json):
 def test_an_idx_in_lists_that_does_tell_people_apart_names_them_plainly(open_json):
     people = [entries(triples(2, "coco"), idx=idx) for idx in ([3.0], [[7.0], [7.0]])]
     assert {person.name for person in open_json([*people[0], *people[1]]).people} == {"3", "7"}
+
+
+@pytest.mark.parametrize(("people", "keypoints"), [("bodies", "joints"), ("people", "pose_keypoints_2d")])
+def test_the_forms_cmu_and_open_are_pictures_by_name(open_json, people, keypoints):
+    points = triples(3, "coco_18")
+    tree = {
+        f"{t}.jpg": {"version": 0.1, people: [{keypoints: frame.ravel().tolist()}]} for t, frame in enumerate(points)
+    }
+    tree["1.jpg"] = {"version": 0.1, people: [None]}
+    file = open_json(tree)
+    assert (file.format, file.order.name) == ("alphapose", "coco_18")
+    track = file.track("1")
+    assert track.names == ("0.jpg", "1.jpg", "2.jpg")
+    np.testing.assert_allclose(track.keypoints[[0, 2]], points[[0, 2], :, :2], atol=1e-3)
+    assert np.isnan(track.keypoints[1]).all()
+
+
+def test_poseflows_pictures_have_tracks(open_json):
+    tree = {
+        f"{t}.jpg": [
+            {"keypoints": a.ravel().tolist(), "scores": 2.5, "idx": 4},
+            {"keypoints": b.ravel().tolist(), "scores": 2.9, "idx": 9},
+        ]
+        for t, (a, b) in enumerate(zip(triples(3), triples(3, seed="b"), strict=True))
+    }
+    file = open_json(tree)
+    assert [person.name for person in file.people] == ["4", "9"]
+    np.testing.assert_allclose(file.track("9").keypoints, triples(3, seed="b")[..., :2], atol=1e-3)
+
+
+def test_tracked_people_are_frames_by_person(open_json):
+    points = triples(4)
+    frames = {
+        f"{t:04}": {"keypoints": frame.ravel().tolist(), "scores": None}
+        for t, frame in enumerate(points)
+        if t not in (1, 2)
+    }
+    file = open_json({"7": frames | {"0002": None}, "12": {"0003": frames["0003"]}})
+    assert (file.format, file.order.name) == ("tracked_people", "coco")
+    assert [(person.name, person.frames) for person in file.people] == [("7", 2), ("12", 1)]
+    track = file.track("7")
+    assert track.frames.tolist() == [0, 1, 2, 3]
+    np.testing.assert_allclose(track.keypoints[3], points[3, :, :2], atol=1e-3)
+
+
+def test_18_joints_that_were_cut_from_body_25_are_told_by_the_hip_in_the_middle(open_json):
+    points = triples(3, "body_25")[:, :18]
+    tree = {f"{t}.jpg": {"bodies": [{"joints": frame.ravel().tolist()}]} for t, frame in enumerate(points)}
+    order = open_json(tree).order
+    assert (order.name, order.joints) == ("body_25_first_18", BODY_25.joints[:18])
+    assert order.human36m_joints == BODY_25.human36m_joints
+    assert open_json(tree, joints="coco_18").order.name == "coco_18"
+
+
+def test_what_stands_beside_the_pictures_is_no_frame(open_json):
+    points = triples(2, "coco_18")
+    tree = {f"{t}.jpg": {"bodies": [{"joints": frame.ravel().tolist()}]} for t, frame in enumerate(points, 5)}
+    assert open_json({"version": 0.1, "info": {"by": "me"}, **tree}).track("1").frames.tolist() == [5, 6]
+    people = [{"keypoints": frame.ravel().tolist(), "idx": 1} for frame in points]
+    with pytest.raises(InputError, match="has people under 'clip', expected the names of pictures"):
+        open_json({"clip": people})

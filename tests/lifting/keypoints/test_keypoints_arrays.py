@@ -70,3 +70,32 @@ def test_a_pickled_npy_is_not_loaded(tmp_path):
     np.save(tmp_path / "mine.npy", np.array([{"a": 1}]), allow_pickle=True)
     with pytest.raises(InputError, match=r"mine\.npy: is not a readable npy file of numbers"):
         open_keypoints(tmp_path / "mine.npy", joints="coco")
+
+
+@pytest.mark.parametrize("channels", [2, 3])
+def test_a_row_may_hold_a_frame(tmp_path, channels):
+    points = triples(4)
+    np.save(tmp_path / "a.npy", points[..., :channels].reshape(4, -1))
+    track = open_keypoints(tmp_path / "a.npy", joints="coco").track("1")
+    np.testing.assert_allclose(track.keypoints, points[..., :2], atol=1e-3)
+
+
+def test_several_cameras_or_people_are_one_sentence_that_says_how_to_pick_one(tmp_path):
+    np.save(tmp_path / "a.npy", np.stack([triples(4), triples(4)]))
+    with pytest.raises(InputError, match=r"a\.npy: has the shape \(2, 4, 17, 3\), .*np\.load\('a\.npy'\)\[0\]\."):
+        open_keypoints(tmp_path / "a.npy", joints="coco")
+
+
+def test_an_npz_of_other_names_holds_the_array_that_fits_the_named_order(tmp_path):
+    points = triples(4)
+    np.savez(tmp_path / "a.npz", kpts=points[..., :2], boxes=np.ones((4, 4)), pose3d=np.ones((4, 16, 3)))
+    track = open_keypoints(tmp_path / "a.npz", joints="coco").track("1")
+    np.testing.assert_allclose(track.keypoints, points[..., :2], atol=1e-3)
+    with pytest.raises(InputError, match=r"a\.npz: holds kpts \(4, 17, 2\), boxes \(4, 4\), pose3d \(4, 16, 3\), exp"):
+        open_keypoints(tmp_path / "a.npz")
+
+
+def test_a_sound_npy_of_objects_is_not_called_damaged(tmp_path):
+    np.save(tmp_path / "a.npy", np.array({"a": 1}, dtype=object))
+    with pytest.raises(InputError, match=r"a\.npy: holds pickled Python objects, expected an array of numbers\.$"):
+        open_keypoints(tmp_path / "a.npy")

@@ -67,15 +67,23 @@ def test_a_track_longer_than_the_limit_is_one_sentence(monkeypatch):
         file.track("a")
 
 
-def test_people_without_ids_are_ranked_by_score_in_each_frame():
-    people = [instance(0, 1, 0.2), instance(0, 2, 0.7), instance(1, 3, 0.9), instance(1, 4, 0.1)]
+def test_people_without_ids_are_continued_by_where_they_are():
+    people = [instance(0, 1, 0.2), instance(0, 9, 0.7), instance(1, 1.1, 0.9), instance(1, 9.1, 0.8)]
     first, second = tracks_of(*people)
     assert (first.person, second.person) == ("1", "2")
-    assert first.keypoints[:, 0, 0].tolist() == [2, 3]
-    assert second.keypoints[:, 0, 0].tolist() == [1, 4]
+    np.testing.assert_allclose(first.keypoints[:, 0, 0], [9, 9.1], atol=1e-6)
+    np.testing.assert_allclose(second.keypoints[:, 0, 0], [1, 1.1], atol=1e-6)
 
 
-def test_one_instance_without_an_id_makes_all_of_them_ranked():
+def test_people_in_pictures_that_are_no_video_are_ranked_by_score_in_each():
+    people = [instance(7, 1, 0.2), instance(7, 9, 0.7), instance(5000, 9, 0.1), instance(5000, 1, 0.9)]
+    for timeline in (Timeline(), Timeline(np.array([7, 5000]))):
+        file = file_of(*people, timeline=timeline)
+        assert "numbered by their score in each" in file.told_apart
+        assert file.track("1").keypoints[:, 0, 0].tolist() == [9, 1]
+
+
+def test_one_instance_without_an_id_makes_all_of_them_untracked():
     tracks = tracks_of(instance(0, 1, 0.2, "9"), instance(0, 2, 0.7))
     assert [track.person for track in tracks] == ["1", "2"]
 

@@ -1,10 +1,12 @@
 import json
+import re
 
 import numpy as np
 import pytest
 
 from tests.people import SIZE, triples
 from wsgcn.base.errors import InputError
+from wsgcn.detections.joint_orders import BLAZEPOSE_33
 from wsgcn.lifting.keypoints.formats import open_keypoints
 
 
@@ -76,3 +78,60 @@ def test_another_number_of_landmarks_is_one_sentence_naming_the_frame(open_json)
     del tree[2][5]
     with pytest.raises(InputError, match=r"landmarks\.json: frame 2 has no 33 landmarks"):
         open_json(tree)
+
+
+POINTS = triples(3, "blazepose_33")
+NAMES = [
+    re.sub("^([LR])(?=[A-Z])", lambda side: {"L": "left_", "R": "right_"}[side[1]], j) for j in BLAZEPOSE_33.joints
+]
+
+
+def spelled(name):
+    return re.sub("(?<=[a-z])(?=[A-Z])", "_", name).upper()
+
+
+SPELLINGS = {
+    "javascript": [{"poseLandmarks": landmarks(frame)} for frame in POINTS],
+    "tasks in javascript": [{"landmarks": [landmarks(frame)], "worldLandmarks": []} for frame in POINTS],
+    "protobuf": [{"pose_landmarks": {"landmark": landmarks(frame)}} for frame in POINTS],
+    "tensorflow.js": [
+        [{"score": 0.9, "keypoints": [{"x": x, "y": y, "score": score} for x, y, score in frame.tolist()]}]
+        for frame in POINTS
+    ],
+    "lists": [{"landmarks": np.insert(frame, 2, -0.2, axis=-1).tolist()} for frame in POINTS],
+    "frames": {
+        "fps": 30,
+        "size": [1000, 1000],
+        "frames": [{"frame": t, "landmarks": landmarks(frame)} for t, frame in enumerate(POINTS)],
+    },
+    "by number": {str(t): landmarks(frame) for t, frame in enumerate(POINTS)},
+    "by name": [
+        {spelled(name): landmark for name, landmark in zip(NAMES, landmarks(frame), strict=True)} for frame in POINTS
+    ],
+    "lists of frames under the landmarks' key": {"pose_landmarks": [landmarks(frame) for frame in POINTS]},
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_every_spelling_is_read(open_json, spelling):
+    file = open_json(SPELLINGS[spelling])
+    assert file.format == "blazepose"
+    track = file.track("1")
+    assert track.frames.tolist() == [0, 1, 2]
+    np.testing.assert_allclose(track.keypoints, POINTS[..., :2], atol=1e-3)
+    np.testing.assert_allclose(track.scores, 0.9)
+
+
+def test_landmarks_alone_are_one_frame(open_json):
+    track = open_json({"pose_landmarks": landmarks(POINTS[0])}).track("1")
+    np.testing.assert_allclose(track.keypoints, POINTS[:1, :, :2], atol=1e-3)
+
+
+def test_frames_keep_their_own_numbers(open_json):
+    tree = [{"frame_number": 7 + t, "landmarks": landmarks(frame)} for t, frame in enumerate(POINTS)]
+    assert open_json(tree).track("1").frames.tolist() == [7, 8, 9]
+
+
+def test_world_landmarks_alone_are_named_for_what_they_are(open_json):
+    with pytest.raises(InputError, match=r"frame 0 has world landmarks, metres from the hip, and no others"):
+        open_json([{"pose_world_landmarks": landmarks(frame, 1000)} for frame in POINTS])

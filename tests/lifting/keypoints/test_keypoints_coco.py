@@ -160,3 +160,26 @@ def test_bad_results_are_one_sentence_naming_the_frame(open_json, change, messag
     entries[1] |= change
     with pytest.raises(InputError, match=message):
         open_json(entries)
+
+
+def test_133_joints_are_coco_wholebodys(open_json):
+    assert open_json(results(triples(2, "coco_wholebody"))).order.name == "coco_wholebody"
+
+
+def test_null_people_and_whole_numbers_with_a_point_block_nothing(open_json):
+    entries = results(triples(3))
+    entries[0]["image_id"], entries[1]["keypoints"] = 0.0, None
+    track = open_json(entries).track("1")
+    assert track.frames.tolist() == [0, 1, 2]
+    assert np.isnan(track.keypoints).all((1, 2)).tolist() == [False, True, False]
+
+
+def test_annotations_without_images_say_what_is_missing(open_json):
+    tree = annotations(triples(2))
+    del tree["images"]
+    with pytest.raises(InputError, match=r"coco\.json: has annotations, but no list of images, which numbers"):
+        open_json(tree)
+    for entry in tree["annotations"]:
+        del entry["image_id"]
+    with pytest.raises(InputError, match=r"has an annotation with id, category_id, area, keypoints, but no image_id, "):
+        open_json(tree)

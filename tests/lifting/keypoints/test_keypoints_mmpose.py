@@ -68,14 +68,14 @@ def test_the_instances_of_one_picture_are_a_clip_of_one_frame(open_json):
     np.testing.assert_allclose(file.track("1").keypoints, points[..., :2], atol=1e-3)
 
 
-def test_empty_frames_are_holes_and_the_surest_box_comes_first(open_json):
+def test_empty_frames_are_holes_and_whoever_joins_is_somebody_else(open_json):
     points, other = triples(3), triples(3, seed="b")
     tree = frames(points)
     tree[1]["instances"] = []
-    tree[2]["instances"].append(instance(other[2], bbox_score=[0.95]))
+    tree[2]["instances"].insert(0, instance(other[2], bbox_score=[0.95]))
     track = open_json(tree, joints="coco").track("1")
     assert np.isnan(track.keypoints[1]).all()
-    np.testing.assert_allclose(track.keypoints[2], other[2, :, :2], atol=1e-3)
+    np.testing.assert_allclose(track.keypoints[2], points[2, :, :2], atol=1e-3)
 
 
 def test_track_ids_are_tracks(open_json):
@@ -98,3 +98,30 @@ def test_bad_frames_are_one_sentence(open_json, change, message):
     tree[1] |= change
     with pytest.raises(InputError, match=r"video\.json: .*" + message):
         open_json(tree, joints="coco")
+
+
+@pytest.mark.parametrize("order", ["halpe_26", "coco_wholebody"])
+def test_26_and_133_joints_are_known_by_their_number(open_json, order):
+    assert open_json(frames(triples(2, order))).order.name == order
+
+
+def test_null_people_and_whole_numbers_with_a_point_block_nothing(open_json):
+    tree = frames(triples(3))
+    tree[0]["frame_id"], tree[1]["instances"], tree[2]["frame_id"] = 1.0, [None, {"keypoints": None}], "3"
+    track = open_json(tree, joints="coco").track("1")
+    assert track.frames.tolist() == [1, 2, 3]
+    assert np.isnan(track.keypoints).all((1, 2)).tolist() == [False, True, False]
+
+
+def test_names_of_a_skeleton_of_ones_own_make_an_order(open_json):
+    names = [
+        f"{side}_{joint}"
+        for joint in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+        for side in ("left", "right")
+    ]
+    names += ["nose", "head"]
+    points = np.concatenate([triples(2), triples(2)[:, :1]], axis=1)[:, :14]
+    file = open_json(with_names(points, names))
+    assert file.order.joints[:3] == ("LHip", "RHip", "LKnee")
+    assert file.order.means["Hip"] == ("LHip", "RHip")
+    assert "Head" not in file.order.means

@@ -90,7 +90,7 @@ def test_a_single_file_is_a_clip_of_one_frame(folder):
         ('{"people": [', "walk_000000000001_keypoints.json: is not JSON, or truncated"),
         ('{"bodies": []}', "walk_000000000001_keypoints.json: has no list of people"),
         ('{"people": [{"pose_keypoints_2d": [1, 2]}]}', "out: frame 1 has 2 numbers as keypoints"),
-        ('{"people": [5]}', "out: frame 1 has a NoneType as keypoints"),
+        ('{"people": [5]}', "out: frame 1 has a person that is 5, expected pose_keypoints_2d"),
     ],
 )
 def test_a_bad_file_is_one_sentence_naming_it(folder, content, message):
@@ -107,3 +107,50 @@ def test_a_folder_of_nobody_or_of_nothing_is_one_sentence(folder):
     (folder / "a_0_keypoints.json").write_text('{"people": []}', encoding="utf-8")
     with pytest.raises(InputError, match="out: has nobody in any of its 1 frames"):
         open_keypoints(folder)
+
+
+def change(folder, edit):
+    for path in folder.iterdir():
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        for person in tree["people"]:
+            edit(person)
+        path.write_text(json.dumps(tree), encoding="utf-8")
+
+
+def test_version_1_0_calls_them_pose_keypoints(folder):
+    points = triples(3, "body_25")
+    write(folder, [points])
+    change(folder, lambda person: person.update(pose_keypoints=person.pop("pose_keypoints_2d")))
+    np.testing.assert_allclose(open_keypoints(folder).track("1").keypoints, points[..., :2], atol=1e-3)
+
+
+def test_a_person_of_unknown_keys_names_them(folder):
+    write(folder, [triples(2, "body_25")])
+    change(folder, lambda person: person.update(joints=person.pop("pose_keypoints_2d")))
+    with pytest.raises(InputError, match="has a person with person_id, face_keypoints_2d, joints, expected pose_key"):
+        open_keypoints(folder)
+
+
+@pytest.mark.parametrize("nobody", [None, []])
+def test_a_null_person_does_not_block_the_others(folder, nobody):
+    points = triples(3, "body_25")
+    write(folder, [points, triples(3, "body_25", "b")])
+    edits = iter([False, True] * 3)
+    change(folder, lambda person: person.update(pose_keypoints_2d=nobody) if next(edits) else None)
+    file = open_keypoints(folder)
+    assert len(file.people) == 1
+    np.testing.assert_allclose(file.track("1").keypoints, points[..., :2], atol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [3, 4])
+def test_scaled_keypoints_are_parts_of_the_picture(folder, scale):
+    """keypoint_scale 3 goes from 0 to 1, 4 from -1 to 1; a missing joint stays 0, 0, 0."""
+    points = triples(3, "body_25")
+    scaled = points / [1000, 1000, 1]
+    scaled[..., :2] = scaled[..., :2] * 2 - 1 if scale == 4 else scaled[..., :2]
+    scaled[1, 4] = 0
+    write(folder, [scaled])
+    track = open_keypoints(folder).track("1")
+    assert track.normalised
+    np.testing.assert_allclose(track.keypoints[[0, 2]] * 1000, points[[0, 2], :, :2], atol=1e-2)
+    assert np.isnan(track.keypoints[1]).any(-1).nonzero()[0].tolist() == [4]

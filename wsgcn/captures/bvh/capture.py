@@ -16,7 +16,7 @@ from wsgcn.base import limits
 from wsgcn.base.errors import InputError
 from wsgcn.captures.bvh import files, skeletons
 from wsgcn.captures.capture import UNITS_M, Capture, Hints, Layout, Recording
-from wsgcn.containers.archives import iter_zip
+from wsgcn.containers.archives import has_member, iter_zip
 from wsgcn.pose.skeleton import H36M17
 
 _ENDING = ".bvh"
@@ -53,18 +53,8 @@ class BvhLayout(Layout):
         return path.absolute().parent.parent if is_take else None
 
     def recognises(self, path: Path) -> bool:
-        if path.suffix.lower() == _ENDING:
-            return True
-        found = False
-
-        def look(name: str) -> bool:
-            nonlocal found
-            found |= _is_take(_inside(name))
-            return False
-
-        for _ in iter_zip(path, look):
-            pass
-        return found
+        is_file = path.suffix.lower() == _ENDING
+        return is_file or has_member(path, iter_zip, lambda name: _is_take(_inside(name)))
 
     def capture(self, root: Path, paths: Sequence[Path], hints: Hints) -> Capture:
         return BvhCapture(layout=self.name, root=root, paths=tuple(paths), hints=hints)

@@ -1,4 +1,7 @@
-"""The official files, unpacked: S1/MyPoseFeatures/D3_Positions/Directions 1.cdf, `Pose` (1, T, 96), mm, world."""
+"""The official files, unpacked: S1/MyPoseFeatures/D3_Positions/Directions 1.cdf, `Pose` (1, T, 96), mm, world.
+
+The usual download script unpacks them into S1/Poses_D3_Positions instead.
+"""
 
 import numpy as np
 
@@ -31,6 +34,6 @@ def decode_cdf(content: bytes, origin: str) -> np.ndarray:
     return checked_array(pose, (1, "T", 96), origin).reshape(-1, 32, 3)
 
 
-TAKE_FILES = TakeFiles("MyPoseFeatures/D3_Positions", ".cdf", decode_cdf)
+TAKE_FILES = TakeFiles("MyPoseFeatures/D3_Positions", ".cdf", decode_cdf, also="Poses_D3_Positions")
 
 CDF = Tree(name="cdf", files=str(TAKE_FILES), endings=(".cdf",), take_files=TAKE_FILES)

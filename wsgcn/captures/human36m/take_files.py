@@ -12,27 +12,38 @@ import numpy as np
 from wsgcn.base import limits
 from wsgcn.base.errors import InputError
 from wsgcn.captures.human36m.recording import FileLayout, RawTake
+from wsgcn.captures.human36m.unfit import why_unfit
+from wsgcn.containers.archives import ReadMembers, has_member
 
 Decode = Callable[[bytes, str], np.ndarray]  # (content, origin) -> (T, 32, 3) float64, mm; raises InputError
-ReadMembers = Callable[[Path, Callable[[str], bool]], Iterator[tuple[str, bytes]]]  # iter_tar or iter_zip
 
 
 @dataclass(frozen=True)
 class TakeFiles:
-    """How a layout names the files of its takes, and what it keeps in them."""
+    """How a layout names the files of its takes, and what it keeps in them.
+
+    Attributes:
+        also: another name of the folder.
+    """
 
     folder: str
     ending: str
     decode: Decode
+    also: str | None = None
 
     def __str__(self) -> str:
-        return f"S*/{self.folder}/*{self.ending}"
+        return " or ".join(f"S*/{folder}/*{self.ending}" for folder in self._folders)
+
+    @property
+    def _folders(self) -> tuple[str, ...]:
+        return (self.folder,) if self.also is None else (self.folder, self.also)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         # names that begin with a dot are the notes that macOS leaves beside the files
         take = rf"(?P<take>[^/.][^/]*){re.escape(self.ending)}"
-        return re.compile(rf"(?P<root>.*/)?(?P<subject>S\d+)/{re.escape(self.folder)}/{take}")
+        folders = "|".join(map(re.escape, self._folders))
+        return re.compile(rf"(?P<root>.*/)?(?P<subject>S\d+)/(?:{folders})/{take}")
 
     def match(self, path: str) -> re.Match[str] | None:
         """The root, subject and take of a path with forward slashes; None if it is not the file of a take."""
@@ -53,7 +64,9 @@ class Tree(FileLayout):
         for path in paths:
             matched = self._match(path)
             if matched is None:
-                raise InputError(f"{path}: does not say whose take it is; its path should end in {self.take_files}.")
+                unfit = why_unfit(path.absolute())
+                expected = f"does not say whose take it is; its path should end in {self.take_files}"
+                raise InputError(f"{path}: {unfit or expected}.")
             if matched["subject"] in subjects:
                 yield RawTake(matched["subject"], matched["take"], str(path), "mm", partial(self._read, path))
 
@@ -76,16 +89,7 @@ class Archives(FileLayout):
         return path.parent if fnmatchcase(path.name, self.files) else None
 
     def recognises(self, path: Path) -> bool:
-        found = False
-
-        def is_take(name: str) -> bool:
-            nonlocal found
-            found |= self.take_files.match(name) is not None
-            return False
-
-        for _ in self.read_members(path, is_take):
-            pass
-        return found
+        return has_member(path, self.read_members, lambda name: self.take_files.match(name) is not None)
 
     def raw_takes(self, paths: Sequence[Path], subjects: Collection[str]) -> Iterator[RawTake]:
         for path in paths:
@@ -104,4 +108,4 @@ class Archives(FileLayout):
                 decode = partial(self.take_files.decode, content, origin)
                 yield RawTake(matched["subject"], matched["take"], origin, "mm", decode)
             if not holds_takes:
-                raise InputError(f"{path}: holds no {self.take_files}.")
+                raise InputError(f"{path}: {why_unfit(path) or f'holds no {self.take_files}'}.")

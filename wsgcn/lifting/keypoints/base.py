@@ -1,16 +1,17 @@
 """What every format of keypoint files gives: people, and the track of each of them."""
 
+import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeGuard
+from typing import Literal, Protocol, TypeGuard
 
 import numpy as np
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief
-from wsgcn.detections.joint_orders import JOINT_ORDERS, JointOrder
+from wsgcn.detections.joint_orders import JOINT_ORDERS, JointOrder, order_by_names
 
 Size = tuple[int, int]  # width and height of the picture, px
 
@@ -21,6 +22,9 @@ LARGEST_SIDE = 1_000_000  # px, of a picture
 # Names go into every output; some formats give each as much room as the longest has.
 LONGEST_NAME = 1000  # characters, of a person or a picture
 
+Unit = Literal["px", "share"]  # pixels, or parts of the picture's width and height
+_LARGEST_NORMALISED = 4.0
+
 _MOST_NAMED = 4  # people, in a message
 _MOST_DIGITS = 18  # of a frame number in a name, so that it fits 64 bits
 
@@ -30,7 +34,7 @@ class Track:
     """One person over T frames, in the file's own joint order.
 
     Attributes:
-        person: what the file calls them, or their rank by score, see `Instances.tracks`.
+        person: what the file calls them, or a number, see `Instances.tracks`.
         frames: (T,) int64, the numbers of the frames, ascending, from the person's first to their last.
         keypoints: (T, K, 2) float32; NaN where a joint or the person is missing. Pixels, or parts of the picture's
             width and height if `normalised`.
@@ -103,6 +107,44 @@ class Tracks:
         return next(track for track in self.tracks if track.person == person)
 
 
+@dataclass(frozen=True)
+class InUnit:
+    """A keypoint file whose unit the user names, whatever its values look like."""
+
+    file: KeypointFile
+    unit: Unit
+
+    @property
+    def origin(self) -> Path:
+        return self.file.origin
+
+    @property
+    def format(self) -> str:
+        return self.file.format
+
+    @property
+    def order(self) -> JointOrder:
+        return self.file.order
+
+    @property
+    def people(self) -> Sequence[Person]:
+        return self.file.people
+
+    @property
+    def told_apart(self) -> str:
+        """How people without tracks were told apart; empty where that is no question."""
+        return getattr(self.file, "told_apart", "")
+
+    def track(self, person: str) -> Track:
+        return replace(self.file.track(person), normalised=self.unit == "share")
+
+
+def looks_normalised(points: np.ndarray) -> bool:
+    """Whether points (..., 2) are parts of the picture: nobody in pixels lies within 4 of its corner as a whole."""
+    with np.errstate(invalid="ignore"):
+        return bool(np.nanmax(np.abs(points), initial=0) <= _LARGEST_NORMALISED)
+
+
 def person_of(track: Track) -> Person:
     """The line of the listing for a track."""
     present = (track.scores > 0).any(-1)
@@ -120,6 +162,7 @@ def choose_person(file: KeypointFile, person: str | None) -> str:
         InputError: there is no such person, or there are several and none was asked for; it lists them.
     """
     names = [each.name for each in file.people]
+    person = None if person is None else str(person)  # a number from Python is as good
     if person is None and len(names) == 1:
         return names[0]
     if person in names:
@@ -178,22 +221,30 @@ def named_order(name: str | None, origin: str = "joints") -> JointOrder | None:
     raise InputError(f"{origin}: {brief(name, 40)!r} is no known joint order; known are {', '.join(JOINT_ORDERS)}.")
 
 
-def order_of_names(names: Sequence[str]) -> JointOrder | None:
-    """The order whose joints are called like that, None if none is.
+def order_of_names(names: Sequence[str], called: str | None = None) -> JointOrder | None:
+    """The order whose joints are called like that; None if none is.
 
-    Both `left_shoulder` and `LShoulder` are understood.
+    `left_shoulder`, `LShoulder`, `leftShoulder` and `LEFT_SHOULDER` are understood.
+
+    Args:
+        called: the name of the new order that is made of names which are no known order's; without one, none is made.
     """
-    joints = tuple(_joint_name(name) for name in names)
-    return next((order for order in JOINT_ORDERS.values() if order.joints == joints), None)
+    joints = tuple(joint_name(name) for name in names)
+    known = next((order for order in JOINT_ORDERS.values() if order.joints == joints), None)
+    return order_by_names(called, joints) if known is None and called else known
 
 
-def _joint_name(name: str) -> str:
-    if "_" not in name and not name.islower():
-        return name
-    side, *rest = name.lower().split("_")
-    short = {"left": "L", "right": "R"}.get(side)
-    words = rest if short else [side, *rest]
-    return (short or "") + "".join(word.capitalize() for word in words)
+_SIDES = {"left": "L", "right": "R", "l": "L", "r": "R"}
+
+
+def joint_name(name: str) -> str:
+    """A joint's name as the joint orders have it: LShoulder."""
+    words = re.split(r"[-_ ]", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    sides = [_SIDES[word] for word in words if word in _SIDES]
+    if len(sides) == 1:
+        return sides[0] + "".join(word.capitalize() for word in words if word not in _SIDES)
+    is_spelled_so = not (name.islower() or name.isupper() or "_" in name)
+    return name if is_spelled_so else "".join(word.capitalize() for word in words)
 
 
 def frame_numbers(names: Iterable[str]) -> dict[str, int]:

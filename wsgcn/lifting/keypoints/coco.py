@@ -1,8 +1,8 @@
 """COCO's JSON: results, a list of {image_id, category_id, keypoints, score}, and annotations, {images, annotations}.
 
 `keypoints` is x, y and a score, or in annotations a visibility (0 not labelled, 1 hidden, 2 visible), for each joint.
-17 joints are COCO's; other counts need a name, unless the annotations' category names its keypoints. The frame number
-is the image's `frame_id` if all images have one, else its id.
+17 joints are COCO's, 133 COCO-WholeBody's; other counts need a name, unless the annotations' category names its
+keypoints. The frame number is the image's `frame_id` if all images have one, else its id.
 """
 
 from pathlib import Path
@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 
 from wsgcn.base.errors import InputError
-from wsgcn.base.foreign import brief
-from wsgcn.detections.joint_orders import COCO, JointOrder
+from wsgcn.base.foreign import brief, enumerated
+from wsgcn.detections.joint_orders import COCO, COCO_WHOLEBODY, JointOrder
 from wsgcn.lifting.keypoints.base import Size, joint_order, order_of_names, picture_size_of, plain_text
-from wsgcn.lifting.keypoints.instances import LARGEST_FRAME, InstanceFile, Instances, Timeline
+from wsgcn.lifting.keypoints.instances import InstanceFile, Instances, Timeline
 from wsgcn.lifting.keypoints.json_file import entries, sections
+from wsgcn.lifting.keypoints.points import whole
 
 RESULTS, ANNOTATIONS = "coco_results", "coco_annotations"
 ANNOTATION_KEYS = ("images", "annotations")
+_ORDERS = (COCO, COCO_WHOLEBODY)
 
 
 def matches_result(entry: Any) -> bool:
-    return isinstance(entry, dict) and "keypoints" in entry and isinstance(entry.get("image_id"), int)
+    return isinstance(entry, dict) and "keypoints" in entry and isinstance(entry.get("image_id"), int | float)
 
 
 def read_results(path: Path, order: JointOrder | None) -> InstanceFile:
@@ -31,7 +33,7 @@ def read_results(path: Path, order: JointOrder | None) -> InstanceFile:
     for _, results in sections(path):
         for entry in results:
             _add(instances, entry)
-    order = joint_order(path, instances.joints, order, (COCO,), "the format")
+    order = joint_order(path, instances.joints, order, _ORDERS, "the format")
     return InstanceFile(RESULTS, order, instances, instances.tracks(Timeline()))
 
 
@@ -43,21 +45,37 @@ def read_annotations(path: Path, order: JointOrder | None) -> InstanceFile:
     """
     images, instances = _Images(path), Instances(path)
     known: JointOrder | None = COCO
+    has_images, nameless = False, None  # of the annotations that say no image, the last
     for key, section in sections(path):
         if key == "images":
+            has_images = True
             for image in entries(path, section, key):
                 images.add(image)
         elif key == "annotations":
             for entry in entries(path, section, key):
                 if isinstance(entry, dict) and "keypoints" in entry:
-                    _add(instances, entry)
+                    if entry.get("image_id") is None:
+                        nameless = entry
+                    else:
+                        _add(instances, entry)
         elif key == "categories":
             known = _order_of_category(entries(path, section, key))
+    if nameless is not None or not has_images:
+        raise InputError(_without_images(path, nameless, has_images))
     if not len(instances):
         raise InputError(f"{path}: has no annotation with keypoints.")
     order = joint_order(path, instances.joints, order, [known] if known else [], "its category")
     timeline, frames_N = images.timeline(instances.frames)
     return InstanceFile(ANNOTATIONS, order, instances, instances.tracks(timeline, frames_N), images.size)
+
+
+def _without_images(path: Path, nameless: dict[str, Any] | None, has_images: bool) -> str:
+    if nameless is None:
+        return f"{path}: has annotations, but no list of images, which numbers and names the frames."
+    scores = nameless["keypoints"][2::3] if isinstance(nameless["keypoints"], list) else ()
+    unlabelled = ", and its visibilities are 0, which says of every joint that it is not labelled" * (not any(scores))
+    lacks = "no image_id" if has_images else "no image_id, and the file no list of images, which numbers the frames"
+    return f"{path}: has an annotation with {enumerated(nameless)}, but {lacks}{unlabelled}."
 
 
 class _Images:
@@ -106,15 +124,18 @@ def _add(instances: Instances, entry: Any) -> None:
     image = _field(instances.origin, entry, "image_id")
     # annotations have no score: the largest comes first
     score = entry.get("score", entry.get("area", 0))
+    if entry.get("keypoints", ...) is None:  # nobody
+        return
     keypoints = _field(instances.origin, entry, "keypoints")
     instances.add(image, keypoints, score, entry.get("track_id", entry.get("idx")))
 
 
 def _field(path: Path, entry: Any, key: str) -> Any:
-    value = entry.get(key) if isinstance(entry, dict) else None
-    is_whole = isinstance(value, int) and abs(value) <= LARGEST_FRAME
-    if value is None or (key.endswith("id") and not is_whole):
-        raise InputError(f"{path}: has an entry with {key} {brief(value, 40)}, expected COCO's {key}.")
+    found = entry.get(key) if isinstance(entry, dict) else None
+    value = whole(found) if key.endswith("id") else found
+    if value is None:
+        listed = f"; it has {enumerated(entry)}" if isinstance(entry, dict) and key not in entry else ""
+        raise InputError(f"{path}: has an entry with {key} {brief(found, 40)}, expected COCO's {key}{listed}.")
     return value
 
 
@@ -123,5 +144,5 @@ def _order_of_category(categories: Any) -> JointOrder | None:
     for category in categories:
         names = category.get("keypoints") if isinstance(category, dict) else None
         if isinstance(names, list):
-            return order_of_names([str(name) for name in names])
+            return order_of_names([str(name) for name in names], "annotations")
     return COCO

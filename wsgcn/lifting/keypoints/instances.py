@@ -5,7 +5,7 @@ together when it is asked for, from its first to its last frame.
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +16,14 @@ import numpy as np
 from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief
 from wsgcn.detections.joint_orders import JointOrder
-from wsgcn.lifting.keypoints.base import LONGEST_TRACK, Person, Size, Track, plain_text, split_triples
+from wsgcn.lifting.keypoints.base import LONGEST_TRACK, Person, Size, Track, looks_normalised, plain_text, split_triples
+from wsgcn.lifting.keypoints.continuation import JOINTS, MOST_PEOPLE, continued
 
 # Where fewer of the numbers between the first and the last frame are there, the file holds pictures, not a video.
 _VIDEO_SHARE = 0.1
 # The largest frame number: differences of two stay within 64 bits. Nanoseconds since 1970 are a third of it.
 LARGEST_FRAME = 2**62
-_BLOCK = 2**16  # instances in work at a time
+_BLOCK, _SMALL_BLOCK = 2**16, 2**12  # instances in work at a time
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,14 @@ class Timeline:
             return np.sort(self.frames)
         numbers = np.unique(np.asarray(present, dtype=np.int64))
         length = int(numbers[-1]) - int(numbers[0]) + 1  # not of 64 bits
-        if len(numbers) >= _VIDEO_SHARE * length:
+        if self.is_video(numbers):
             return np.arange(numbers[0], numbers[0] + length, dtype=np.int64)
         return numbers
+
+    def is_video(self, present: np.ndarray) -> bool:
+        """Whether the frames, or those with somebody in them where no others are listed, are close to each other."""
+        numbers = np.unique(present if self.frames is None else self.frames)
+        return len(numbers) >= _VIDEO_SHARE * (int(numbers[-1]) - int(numbers[0]) + 1)
 
 
 class Instances:
@@ -72,7 +78,8 @@ class Instances:
         """Add one.
 
         Args:
-            values: x, y, score, x, y, score, ..., as `split_triples` wants them; null is NaN.
+            values: x, y, score, x, y, score, ..., as `split_triples` wants them; null is NaN. None or an empty list is
+                somebody who is not there, and adds nobody.
             score: of the whole person; orders people that have no id.
             person: the id of the track, None if there is none.
             place: what to call the frame in messages, if not by its number.
@@ -81,8 +88,10 @@ class Instances:
             InputError: the values are no list of three numbers a joint, for as many joints as before; the score is no
                 number; the id is none; or the frame's number is out of bounds.
         """
+        if values is None or values == []:
+            return
         place = frame if place is None else place
-        if not isinstance(values, list) or not values or len(values) % 3:
+        if not isinstance(values, list) or len(values) % 3:
             found = f"{len(values)} numbers" if isinstance(values, list) else f"a {type(values).__name__}"
             raise self._error(place, f"{found} as keypoints, expected x, y, score for each joint")
         self._width = self._width or len(values)
@@ -136,16 +145,17 @@ class Instances:
     def tracks(self, timeline: Timeline, frames_N: np.ndarray | None = None, *, repeats: bool = False) -> "Grouped":
         """Whose track each of them belongs to.
 
-        Where every instance has a track id, a track is a person. Where not, the people of each frame are put in the
-        order of their scores, and track "1" is the highest in every frame, "2" the second: right for one person with a
-        few false detections, and no tracking.
+        Where every instance has a track id, a track is a person. Where not, people are continued by where they are, see
+        `wsgcn.lifting.keypoints.continuation`; "1" is seen longest and surest, "2" next. In pictures that are no video
+        "1" has the highest score in each, "2" the second.
 
         Args:
             frames_N: their frames, if those that were added are not.
             repeats: whether a file may have an id for several people in a frame, which then tells nobody apart.
 
         Raises:
-            InputError: a track is twice in a frame, and may not be.
+            InputError: a track is twice in a frame, and may not be; or there are no tracks and more people in a frame
+                than are told apart.
         """
         frames_N = self.frames if frames_N is None else frames_N
         names = list(self._id_of)
@@ -159,18 +169,49 @@ class Instances:
                 row = rows_N[np.argmax(same)]
                 name = brief(names[ids_N[row]], 40)
                 raise InputError(f"{self.origin}: frame {frames_N[row]} has the track {name} twice.")
-        ranks_N = _ranks(frames_N, np.frombuffer(self._scores_N, dtype=np.float32))
-        rows_N = np.lexsort((frames_N, ranks_N))
-        names_of_ranks = [str(rank + 1) for rank in range(int(ranks_N.max()) + 1)]
-        return Grouped(names_of_ranks, rows_N, ranks_N, frames_N, timeline)
+        people_N, told_apart = self._untracked(timeline, frames_N)
+        rows_N = np.lexsort((frames_N, people_N))
+        numbers = [str(number + 1) for number in range(int(people_N.max()) + 1)]
+        return Grouped(numbers, rows_N, people_N, frames_N, timeline, told_apart)
+
+    def _untracked(self, timeline: Timeline, frames_N: np.ndarray) -> tuple[np.ndarray, str]:
+        """(N,) the number of the person that each of them is, from 0, and how that was found out."""
+        scores_N = np.frombuffer(self._scores_N, dtype=np.float32)
+        ranks_N = _ranks(frames_N, scores_N)
+        if not timeline.is_video(frames_N):
+            return ranks_N, "the pictures are no video, so that people are numbered by their score in each"
+        if not ranks_N.any():
+            return ranks_N, "no frame has more than one person, which is taken for the same"
+        if ranks_N.max() >= MOST_PEOPLE:
+            raise InputError(
+                f"{self.origin}: frame {frames_N[ranks_N.argmax()]} has {ranks_N.max() + 1} people and the file no "
+                f"tracks, expected at most {MOST_PEOPLE} to be told apart."
+            )
+        points_NK2 = np.concatenate([split_triples(block)[0] for block in self._blocks()])
+        return (
+            continued(frames_N, points_NK2, scores_N),
+            "people are continued from frame to frame by where they are; 1 is seen longest",
+        )
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        for start in range(0, len(self), _BLOCK):
+            yield self.values[start : start + _BLOCK, :JOINTS]
 
 
 class Grouped:
     """The instances of each track: rows_N[starts[p] : starts[p + 1]] are those of person p, frames ascending."""
 
     def __init__(
-        self, names: list[str], rows_N: np.ndarray, ids_N: np.ndarray, frames_N: np.ndarray, timeline: Timeline
+        self,
+        names: list[str],
+        rows_N: np.ndarray,
+        ids_N: np.ndarray,
+        frames_N: np.ndarray,
+        timeline: Timeline,
+        told_apart: str = "",
     ) -> None:
+        """`told_apart` says how people were told apart; empty where the file has tracks."""
+        self.told_apart = told_apart
         self.names, self.rows_N, self.frames_N = names, rows_N, frames_N
         self.starts = np.concatenate([[0], np.cumsum(np.bincount(ids_N, minlength=len(names)))])
         self.timeline, self.all_frames = timeline, timeline.of(frames_N)
@@ -186,8 +227,8 @@ class Grouped:
 class InstanceFile:
     """A keypoint file of instances.
 
-    Attributes:
-        finish: what is still to be done to a track.
+    Its tracks are in pixels, or, where all of its points lie within a few units of the picture's corner, in parts of
+    the picture.
     """
 
     format: str
@@ -195,11 +236,15 @@ class InstanceFile:
     instances: Instances
     grouped: Grouped
     size: Size | None = None
-    finish: Callable[[Track], Track] = lambda track: track
 
     @property
     def origin(self) -> Path:
         return self.instances.origin
+
+    @property
+    def told_apart(self) -> str:
+        """How people were told apart in a file without tracks; empty where it has some."""
+        return self.grouped.told_apart
 
     @cached_property
     def people(self) -> tuple[Person, ...]:
@@ -221,6 +266,12 @@ class InstanceFile:
         score = float(sums_N[seen].sum() / counts_N[seen].sum()) if len(seen) else None
         return Person(name, len(seen), int(frames[0]), int(frames[-1]), score)
 
+    @cached_property
+    def _is_normalised(self) -> bool:
+        blocks = range(0, len(self.instances), _SMALL_BLOCK)  # of which the first says it, mostly
+        values = self.instances.values
+        return all(looks_normalised(split_triples(values[start : start + _SMALL_BLOCK])[0]) for start in blocks)
+
     def track(self, person: str) -> Track:
         """Raises InputError: it is longer than LONGEST_TRACK."""
         rows = self.grouped.rows(person)
@@ -235,7 +286,7 @@ class InstanceFile:
         triples[np.searchsorted(frames, mine)] = self.instances.values[rows]
         names = self.grouped.timeline.names
         named = tuple(names.get(frame, "") for frame in frames.tolist()) if names else None
-        return self.finish(Track(person, frames, *split_triples(triples), named, self.size))
+        return Track(person, frames, *split_triples(triples), named, self.size, self._is_normalised)
 
 
 def _ranks(frames_N: np.ndarray, scores_N: np.ndarray) -> np.ndarray:

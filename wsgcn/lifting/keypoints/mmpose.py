@@ -1,7 +1,8 @@
 """MMPose 1.x: a list of {frame_id, instances}, {meta_info, instance_info} with that list, or a picture's instances.
 
 An instance has keypoints [[x, y], ...], keypoint_scores, bbox_score and, with tracking, track_id. `meta_info` names
-the joints; the bare lists do not, so that their order must be named.
+the joints; the bare lists do not, so that their order must be named, unless their number tells it: 26 are Halpe's, 133
+COCO-WholeBody's.
 """
 
 from array import array
@@ -13,13 +14,15 @@ import numpy as np
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief
-from wsgcn.detections.joint_orders import JointOrder
+from wsgcn.detections.joint_orders import COCO_WHOLEBODY, HALPE_26, JointOrder
 from wsgcn.lifting.keypoints.base import joint_order, order_of_names
-from wsgcn.lifting.keypoints.instances import LARGEST_FRAME, InstanceFile, Instances, Timeline, mean_score
+from wsgcn.lifting.keypoints.instances import InstanceFile, Instances, Timeline, mean_score
 from wsgcn.lifting.keypoints.json_file import entries, sections
+from wsgcn.lifting.keypoints.points import whole
 
 FORMAT = "mmpose"
 KEYS = ("instance_info", "meta_info")
+_BY_NUMBER = (HALPE_26, COCO_WHOLEBODY)
 
 
 def matches(entry: Any) -> bool:
@@ -35,18 +38,20 @@ def read(path: Path, order: JointOrder | None) -> InstanceFile:
                 if not isinstance(entry, dict):
                     raise InputError(f"{path}: has no list of frames, expected MMPose's {{frame_id, instances}}.")
                 one_picture = "keypoint_scores" in entry and "instances" not in entry
-                frame, people = (0, [entry]) if one_picture else (entry.get("frame_id"), entry.get("instances"))
-                if not isinstance(frame, int) or abs(frame) > LARGEST_FRAME or not isinstance(people, list):
-                    found = f"{path}: has a frame with frame_id {brief(frame, 40)}"
+                said, people = (0, [entry]) if one_picture else (entry.get("frame_id"), entry.get("instances"))
+                frame = whole(said)
+                if frame is None or not isinstance(people, list | None):
+                    found = f"{path}: has a frame with frame_id {brief(said, 40)}"
                     raise InputError(f"{found}, expected a number and its instances.")
                 frames.append(frame)
-                for person in people:
-                    _add(instances, frame, person)
+                for person in people or ():
+                    if person is not None:
+                        _add(instances, frame, person)
         elif key == "meta_info":
-            known = order_of_names(_names(section))
+            known = order_of_names(_names(section), FORMAT)
     if not len(instances):
         raise InputError(f"{path}: has nobody in any of its {len(frames)} frames.")
-    order = joint_order(path, instances.joints, order, [known] if known else [], "the format")
+    order = joint_order(path, instances.joints, order, [known] if known else _BY_NUMBER, "the format")
     timeline = Timeline(Timeline().of(np.frombuffer(frames, dtype=np.int64)))
     return InstanceFile(FORMAT, order, instances, instances.tracks(timeline))
 
@@ -54,6 +59,8 @@ def read(path: Path, order: JointOrder | None) -> InstanceFile:
 def _add(instances: Instances, frame: int, person: Any) -> None:
     points = person.get("keypoints") if isinstance(person, dict) else None
     scores = person.get("keypoint_scores") if isinstance(person, dict) else None
+    if isinstance(person, dict) and (points is None or points == []):
+        return
     where = f"{instances.origin}: frame {frame} has"
     if not isinstance(points, list) or not isinstance(scores, list) or len(points) != len(scores):
         raise InputError(f"{where} an instance without as many keypoint_scores as keypoints.")

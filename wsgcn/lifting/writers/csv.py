@@ -2,7 +2,7 @@
 
 `pandas.read_csv(path, comment="#")` reads it. Columns: frame, the picture's name where it is known, missing,
 interpolated and substituted (names of joints, separated by semicolons), then x, y, z of each joint, such as RHip_x_m,
-and with intrinsics root_x_m, root_y_m, root_z_m.
+with intrinsics root_x_m, root_y_m, root_z_m, and the joint angles of `wsgcn.lifting.angles`, such as RKnee_flexion_deg.
 """
 
 import csv
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from wsgcn.base.files import atomic_path
+from wsgcn.lifting.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.lifting.lifted import Lifted
 
 
@@ -24,14 +25,17 @@ def write(lifted: Lifted, path: Path) -> None:
     if lifted.root_m is not None:
         columns += [f"root_{axis}_m" for axis in "xyz"]
         values = np.concatenate([values, lifted.root_m], axis=1)
+    decimals = [6] * len(columns) + [2] * len(ANGLES)
+    columns += [f"{name}_deg" for name in ANGLES]
+    values = np.concatenate([values, joint_angles_deg(lifted.pose_m, lifted.skeleton, CAMERA_UP)], axis=1)
     joint_names = np.array(joints)
     names = [] if lifted.names is None else ["name"]
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        for name, value in lifted.metadata.items():
+        for name, value in (lifted.metadata | {"angles": SIGNS}).items():
             file.write(f"# {name}: {json.dumps(value)}\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["frame", *names, "missing", "interpolated", "substituted", *columns])
-        for row, coordinates in enumerate(values):
+        for row, numbers in enumerate(values.tolist()):
             writer.writerow(
                 [
                     int(lifted.frames[row]),
@@ -39,6 +43,9 @@ def write(lifted: Lifted, path: Path) -> None:
                     int(lifted.missing[row]),
                     ";".join(joint_names[lifted.interpolated[row]]),
                     ";".join(joint_names[lifted.substituted[row]]),
-                    *("" if math.isnan(value) else f"{value:.6f}" for value in coordinates.tolist()),
+                    *(
+                        "" if math.isnan(value) else f"{value:.{n}f}"
+                        for value, n in zip(numbers, decimals, strict=True)
+                    ),
                 ]
             )

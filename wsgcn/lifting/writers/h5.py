@@ -3,7 +3,7 @@
     /<person>/frames, pose_m, missing, interpolated, substituted, keypoints_px; root_m with intrinsics; picture names
 
 A name with slashes, such as S9/Eating/54138969, is a group in groups. What differs between people, such as the size of
-the picture, is an attribute of the group.
+the picture or `warnings`, is an attribute of the group.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,6 +50,10 @@ class H5Writer:
                 dataset = group[field.name]
                 dataset.resize(len(dataset) + len(values), axis=0)
                 dataset[-len(values) :] = values
+
+    def mark(self, person: str, about: Mapping[str, Any]) -> None:
+        """Say something of a person who was added."""
+        _set_attributes(self._file[person], about)
 
 
 @contextmanager

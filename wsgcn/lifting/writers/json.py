@@ -1,4 +1,8 @@
-"""JSON: the metadata, and `poses`, one object a frame, null where there is none. Coordinates are rounded to 1 µm."""
+"""JSON: the metadata, and `poses`, one object a frame, null where there is none.
+
+Coordinates are rounded to 1 µm, the 2D that was lifted, `keypoints_px`, to a hundredth of a pixel; a joint without 2D
+is null.
+"""
 
 import json
 from collections.abc import Iterator
@@ -34,6 +38,10 @@ def _poses(lifted: Lifted) -> Iterator[dict[str, Any]]:
         pose["pose_m"] = _rounded(lifted.pose_m[row])
         if lifted.root_m is not None:
             pose["root_m"] = _rounded(lifted.root_m[row])
+        pose["keypoints_px"] = [
+            None if np.isnan(point).any() else np.round(point.astype(np.float64), 2).tolist()
+            for point in lifted.keypoints_px[row]
+        ]
         yield pose
 
 

@@ -1,7 +1,8 @@
-"""Parquet: a row a person and frame, written in batches.
+"""Parquet: a row a person and frame, in batches; joint angles (`wsgcn.lifting.angles`) are columns, RKnee_flexion_deg.
 
 Columns: person, frame, missing, interpolated and substituted (J booleans each), pose_m (3 J numbers, x, y, z of each
-joint, null where missing), and with intrinsics root_m (3 numbers). The file's metadata hold, under `wsgcn`, JSON.
+joint, null where missing), and with intrinsics root_m (3 numbers). The file's metadata hold, under `wsgcn`, JSON,
+and, where there is any, under `wsgcn_people` what is said of single people, such as `warnings`, JSON by person.
 """
 
 import json
@@ -15,19 +16,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from wsgcn.base.files import atomic_path
+from wsgcn.lifting.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.lifting.lifted import Rows
+from wsgcn.pose.skeleton import Skeleton
 
 # A row group costs some kilobytes in the file's metadata: the people of a street, seen for seconds each, share one.
 _GROUP_ROWS = 16384
 _GROUP_TABLES = 1024
+_MOST_MARKED = 10_000  # people; the metadata are in memory as a whole, whoever reads the file
 
 
 class ParquetWriter:
     """Such a file under construction; see `create`."""
 
-    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
-        self._writer, self._schema = writer, schema
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, skeleton: Skeleton) -> None:
+        self._writer, self._schema, self._skeleton = writer, schema, skeleton
         self._waiting: list[pa.Table] = []
+        self._marks: dict[str, Mapping[str, Any]] = {}
 
     def add(self, person: str, rows: Rows, about: Mapping[str, Any]) -> None:
         """Append the next frames of a person."""
@@ -41,9 +46,22 @@ class ParquetWriter:
         ]
         if rows.root_m is not None:
             columns.append(_lists(rows.root_m, np.isnan(rows.root_m).any(-1)))
+        angles_TA = joint_angles_deg(rows.pose_m, self._skeleton, CAMERA_UP).astype(np.float32)
+        columns += [pa.array(angles_T, from_pandas=True) for angles_T in angles_TA.T]  # NaN becomes null
         self._waiting.append(pa.table(columns, schema=self._schema))
         if sum(len(table) for table in self._waiting) >= _GROUP_ROWS or len(self._waiting) >= _GROUP_TABLES:
             self.flush()
+
+    def mark(self, person: str, about: Mapping[str, Any]) -> None:
+        """Say something of a person who was added; of the first 10,000 of them."""
+        if len(self._marks) < _MOST_MARKED:
+            self._marks[person] = about
+
+    def close(self) -> None:
+        """Write what waits, and the metadata of people."""
+        self.flush()
+        if self._marks:
+            self._writer.add_key_value_metadata({"wsgcn_people": json.dumps(self._marks)})
 
     def flush(self) -> None:
         """Write what waits, as a row group."""
@@ -64,11 +82,13 @@ def create(path: Path, metadata: Mapping[str, Any], *, is_absolute: bool) -> Ite
         ("pose_m", pa.list_(pa.float32())),
     ]
     fields += [("root_m", pa.list_(pa.float32()))] if is_absolute else []
-    schema = pa.schema(fields, metadata={"wsgcn": json.dumps(metadata)})
+    fields += [(f"{name}_deg", pa.float32()) for name in ANGLES]
+    schema = pa.schema(fields, metadata={"wsgcn": json.dumps({**metadata, "angles": SIGNS})})
+    skeleton = Skeleton(metadata["skeleton"], tuple(metadata["joints"]))
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        content = ParquetWriter(writer, schema)
+        content = ParquetWriter(writer, schema, skeleton)
         yield content
-        content.flush()
+        content.close()
 
 
 def _lists(values_TN: np.ndarray, null_T: np.ndarray | None = None) -> pa.Array:

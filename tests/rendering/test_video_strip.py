@@ -1,0 +1,120 @@
+"""Pictures behind the 2D: which frames they are of, what they show, and which videos do not belong."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.videos import grey_of, write_gif
+from wsgcn.base.errors import InputError
+from wsgcn.lifting.video import has_decoder
+from wsgcn.pose.skeleton import H36M16
+from wsgcn.rendering.sequences import PoseSequence
+from wsgcn.rendering.video_strip import MOST_PICTURES, cut_strips
+
+pytestmark = pytest.mark.skipif(not has_decoder(), reason="neither PyAV nor ffmpeg is installed")
+
+BOX = (0.0, 0.0, 64.0, 48.0)
+
+
+def sequence(frames, size_px=(64, 48)):
+    return PoseSequence(
+        title="person 1",
+        data="own",
+        skeleton=H36M16,
+        fps=25,
+        predicted_m=np.zeros((len(frames), 16, 3)),
+        keypoints_px=np.zeros((len(frames), 16, 2)),
+        size_px=size_px,
+        frames=np.array(frames),
+    )
+
+
+def opened(picture):
+    return np.asarray(Image.open(io.BytesIO(picture)).convert("L")).astype(int)
+
+
+def greys(strip):
+    return [int(np.median(opened(picture))) for picture in strip.pictures]
+
+
+@pytest.fixture
+def clip(tmp_path):
+    return write_gif(tmp_path / "clip.gif", 20)
+
+
+@pytest.mark.parametrize(
+    ("frames", "most", "expected"),
+    [
+        (range(20), MOST_PICTURES, range(20)),
+        (range(5, 12), MOST_PICTURES, range(5, 12)),
+        (range(20), 7, range(0, 20, 3)),
+        (range(4, 20), 5, range(4, 20, 4)),
+        ([2, 3, 9], MOST_PICTURES, range(2, 10)),
+        (range(15, 40), MOST_PICTURES, range(15, 20)),
+    ],
+    ids=range(6),
+)
+def test_the_pictures_are_those_of_the_frames_and_no_more_than_wanted(clip, frames, most, expected):
+    [strip] = cut_strips(clip, [sequence(frames)], [BOX], most)
+    assert (strip.first, strip.step) == (expected[0], expected.step)
+    assert greys(strip) == pytest.approx([grey_of(number) for number in expected], abs=4)
+    assert len(strip.pictures) <= most
+
+
+def test_people_of_one_video_share_what_is_allowed(clip):
+    people = [sequence(range(0, 10)), sequence(range(7, 20))]
+    first, second = cut_strips(clip, people, [BOX, BOX], 12)
+    assert (first.step, second.step) == (2, 2)
+    assert (first.first, second.first) == (0, 6)
+    assert greys(second) == pytest.approx([grey_of(number) for number in range(6, 20, 2)], abs=4)
+    assert len(first.pictures) + len(second.pictures) <= 12
+
+
+def quarters(path, size):
+    """A video of one frame: a bright top left quarter."""
+    picture = np.zeros((size[1], size[0]), np.uint8)
+    picture[: size[1] // 2, : size[0] // 2] = 250
+    Image.fromarray(picture).save(path, save_all=True)
+    return path
+
+
+def test_a_picture_shows_the_box_also_of_a_video_of_another_size(tmp_path):
+    video = quarters(tmp_path / "half.gif", (640, 480))
+    [strip] = cut_strips(video, [sequence([0], (1280, 960))], [(0, 0, 640, 480)])
+    assert opened(strip.pictures[0]).mean() > 240
+    [strip] = cut_strips(video, [sequence([0], (1280, 960))], [(320, 0, 960, 480)])
+    shown = opened(strip.pictures[0])
+    assert shown.shape == (240, 320), "no larger than the video has it"
+    assert shown[:, :150].mean() > 240
+    assert shown[:, 170:].mean() < 10
+
+
+def test_pictures_are_small(tmp_path):
+    video = quarters(tmp_path / "large.gif", (1920, 1080))
+    [strip] = cut_strips(video, [sequence([0], (1920, 1080))], [(0, 0, 1920, 1080)])
+    assert opened(strip.pictures[0]).shape == (202, 360)
+
+
+@pytest.mark.parametrize(
+    ("shown", "message"),
+    [
+        (
+            sequence(range(5), (48, 64)),
+            r"has frames of 64x48 px, but the keypoints of person 1 lie in a picture of 48x64",
+        ),
+        (sequence(range(20, 30)), r"clip\.gif: ends before frame 20, with which person 1 begins"),
+    ],
+    ids=["turned", "too short"],
+)
+def test_a_video_that_does_not_belong_is_one_sentence(clip, shown, message):
+    with pytest.raises(InputError, match=message):
+        cut_strips(clip, [shown], [BOX])
+
+
+def test_poses_without_frame_numbers_have_no_video(clip, predictions_path):
+    from wsgcn.rendering.sources import read_sequences
+
+    with pytest.raises(InputError, match="a video goes with what `wsgcn lift` writes"):
+        cut_strips(clip, list(read_sequences(predictions_path)), [BOX] * 4)

@@ -1,0 +1,88 @@
+"""Pictures of a video, to lie behind the 2D in the viewer: a few hundred small JPEGs, which fit into the page."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from wsgcn.base.errors import InputError
+from wsgcn.lifting.video import read_frames
+from wsgcn.rendering.sequences import PoseSequence
+
+MOST_PICTURES = 400  # of all sequences together: every frame of 13 s at 30 frames a second, 5 MB in the page
+_LONGER_SIDE_PX = 360
+_QUALITY = 60
+_SAME_SHAPE = 0.02  # how far width over height may be off: encoders round sides to even numbers
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom, px
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Pictures of every `step`-th frame of a video from the frame `first` on, JPEG."""
+
+    first: int
+    step: int
+    pictures: tuple[bytes, ...]
+
+
+def cut_strips(
+    video: Path | str, sequences: Sequence[PoseSequence], boxes_px: Sequence[Box], most: int = MOST_PICTURES
+) -> list[Strip]:
+    """A strip for each sequence, all of one video, which is read once.
+
+    Args:
+        boxes_px: what to show of the picture, for each sequence.
+        most: pictures in all strips together, but for one more a sequence.
+
+    Raises:
+        InputError: the video cannot be read, ends before the sequences begin, or has another shape than their pictures;
+            or a sequence does not know its frames' numbers.
+    """
+    spans = []
+    for sequence in sequences:
+        if sequence.frames is None:
+            raise InputError(
+                f"{video}: nothing says which of its frames belong to {sequence.title}; a video goes with what "
+                "`wsgcn lift` writes."
+            )
+        spans.append((int(sequence.frames.min()), int(sequence.frames.max())))
+    begin, end = max(min(first for first, _ in spans), 0), max(last for _, last in spans)
+    step = -(-sum(last - first + 1 for first, last in spans) // most)
+    firsts = [begin + max(first - begin, 0) // step * step for first, _ in spans]
+    pictures: list[list[bytes]] = [[] for _ in sequences]
+    for number, picture in zip(range(begin, end + 1, step), read_frames(video, begin, step), strict=False):
+        for index, (sequence, (_, last), box_px) in enumerate(zip(sequences, spans, boxes_px, strict=True)):
+            if firsts[index] <= number <= last:
+                _check_shape(video, picture.size, sequence)
+                pictures[index].append(_jpeg(picture, sequence.size_px or picture.size, box_px))
+    if not any(pictures):
+        raise InputError(f"{video}: ends before frame {begin}, with which {sequences[0].title} begins.")
+    return [Strip(first, step, tuple(each)) for first, each in zip(firsts, pictures, strict=True)]
+
+
+def _check_shape(video: Path | str, size: tuple[int, int], sequence: PoseSequence) -> None:
+    if sequence.size_px is None:
+        return
+    width, height = sequence.size_px
+    if abs(size[0] * height / (size[1] * width) - 1) > _SAME_SHAPE:
+        raise InputError(
+            f"{video}: has frames of {size[0]}x{size[1]} px, but the keypoints of {sequence.title} lie in a picture of "
+            f"{width}x{height} px; expected the video that they were found in."
+        )
+
+
+def _jpeg(picture: Image.Image, size_px: tuple[int, int], box_px: Box) -> bytes:
+    x, y = picture.width / size_px[0], picture.height / size_px[1]
+    left, top, right, bottom = box_px[0] * x, box_px[1] * y, box_px[2] * x, box_px[3] * y
+    scale = min(1.0, _LONGER_SIDE_PX / max(right - left, bottom - top))
+    small = picture.resize(
+        (max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))),
+        Image.Resampling.BILINEAR,
+        (max(left, 0), max(top, 0), min(right, picture.width), min(bottom, picture.height)),
+    )
+    content = io.BytesIO()
+    small.save(content, "JPEG", quality=_QUALITY)
+    return content.getvalue()

@@ -1,0 +1,139 @@
+"""3D for 2D without labels: a lift made to agree with the 2D and with bodies whose bones keep their lengths.
+
+What a network gets wrong on a frame is mostly depth and size. The 2D of many frames of one person says more than that
+of one: every joint lies on its viewing ray, and every bone is as long in one frame as in all the others. So the lifted
+joints are put on their rays, each person's bone lengths are taken from all frames together, and the depths are moved
+along the rays until the bones have them. The lift decides which of two joints is nearer, and the size.
+
+Where calibrated cameras saw the same instant, `triangulate` needs no lift.
+
+Camera frames: metres, x right, y down, z forward. uv are undistorted normalised coordinates (x/z, y/z). All is float64.
+"""
+
+import torch
+from torch import Tensor
+
+from wsgcn.pose.skeleton import Skeleton
+
+_ROOT_SD_M = 0.5  # of the root's depth from the lifted one: what decides on the person's size
+_ROUNDS = 3  # of lengths from depths, and depths from lengths
+_ITERATIONS = (6, 6, 12)  # of Levenberg-Marquardt in each
+
+
+def rays(uv_NJ2: Tensor) -> Tensor:
+    """Viewing rays (N, J, 3) of depth 1; times a depth they are joints in the camera frame."""
+    return torch.cat((uv_NJ2, torch.ones_like(uv_NJ2[..., :1])), dim=-1)
+
+
+def symmetric_lengths(positions_NJ3: Tensor, person_N: Tensor, persons: int, skeleton: Skeleton) -> Tensor:
+    """The length of each bone of each person (persons, E), m, left and right alike.
+
+    The mean of the middle half of all frames and both sides: a lift that failed does not move it. A person without
+    frames has lengths that are NaN.
+    """
+    child, parent = (list(joints) for joints in zip(*skeleton.bones, strict=True))
+    lengths_NE = torch.linalg.vector_norm(positions_NJ3[:, child] - positions_NJ3[:, parent], dim=-1)
+    image = [joint - 1 for joint in skeleton.mirror[1:]]  # bones stand in the order of their children 1 ... J - 1
+    by_person = []
+    for person in range(persons):
+        lengths_FE = lengths_NE[person_N == person]
+        sorted_FE = torch.cat((lengths_FE, lengths_FE[:, image])).sort(0).values
+        quarter = len(sorted_FE) // 4
+        by_person.append(sorted_FE[quarter : len(sorted_FE) - quarter].mean(0))
+    return torch.stack(by_person)
+
+
+def consistent_depths(
+    lifted_NJ: Tensor,
+    uv_NJ2: Tensor,
+    person_N: Tensor,
+    persons: int,
+    skeleton: Skeleton,
+    bone_sd_m: float,
+    depth_sd_m: float,
+) -> Tensor:
+    """The depths (N, J), m, near the lifted ones with which each person's bones keep their lengths.
+
+    Args:
+        lifted_NJ: m, where the lift puts the joints on their rays.
+        uv_NJ2: of the 2D.
+        person_N: index of the person, in [0, persons).
+        bone_sd_m: how far a bone may be from its person's length, a standard deviation.
+        depth_sd_m: likewise a joint's depth, relative to the root's, from the lifted one.
+    """
+    rays_NJ3, depth_NJ = rays(uv_NJ2), lifted_NJ
+    for number, iterations in enumerate(_ITERATIONS, start=1):
+        lengths_PE = symmetric_lengths(depth_NJ[..., None] * rays_NJ3, person_N, persons, skeleton)
+        # Lengths that are not yet right are held less firmly.
+        sd_m = bone_sd_m if number == _ROUNDS else 2 * bone_sd_m
+        depth_NJ = _fit(lifted_NJ, rays_NJ3, lengths_PE[person_N], skeleton, sd_m, depth_sd_m, iterations)
+    return depth_NJ
+
+
+def _fit(
+    lifted_NJ: Tensor,
+    rays_NJ3: Tensor,
+    lengths_NE: Tensor,
+    skeleton: Skeleton,
+    bone_sd_m: float,
+    depth_sd_m: float,
+    iterations: int,
+) -> Tensor:
+    """Levenberg-Marquardt on the depths of every frame at once, each with its own damping."""
+    joints = lifted_NJ.shape[1]
+    ends_EJ = lifted_NJ.new_zeros(len(skeleton.bones), joints)
+    for bone, (child, parent) in enumerate(skeleton.bones):
+        ends_EJ[bone, child], ends_EJ[bone, parent] = 1, -1
+    # Rows of the prior: the root's depth, and every other joint's relative to it.
+    prior_JJ = torch.eye(joints, dtype=lifted_NJ.dtype, device=lifted_NJ.device) / depth_sd_m
+    prior_JJ[:, 0] = -1 / depth_sd_m
+    prior_JJ[0, 0] = 1 / _ROOT_SD_M
+    prior_normal_JJ = prior_JJ.T @ prior_JJ
+
+    def residuals(depth_NJ: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        bones_NE3 = ends_EJ @ (depth_NJ[..., None] * rays_NJ3)
+        norm_NE = torch.linalg.vector_norm(bones_NE3, dim=-1).clamp(min=1e-6)
+        bone_NE = (norm_NE - lengths_NE) / bone_sd_m
+        prior_NJ = (depth_NJ - lifted_NJ) @ prior_JJ.T
+        return bones_NE3 / norm_NE[..., None], bone_NE, prior_NJ, (bone_NE**2).sum(1) + (prior_NJ**2).sum(1)
+
+    depth_NJ = lifted_NJ
+    directions_NE3, bone_NE, prior_NJ, misfit_N = residuals(depth_NJ)
+    damping_N = torch.full_like(misfit_N, 1e-3)
+    for _ in range(iterations):
+        jacobian_NEJ = directions_NE3 @ rays_NJ3.mT * ends_EJ / bone_sd_m
+        normal_NJJ = jacobian_NEJ.mT @ jacobian_NEJ + prior_normal_JJ
+        gradient_NJ = (jacobian_NEJ * bone_NE[..., None]).sum(1) + prior_NJ @ prior_JJ
+        damped_NJJ = normal_NJJ + torch.diag_embed(normal_NJJ.diagonal(dim1=1, dim2=2) * damping_N[:, None])
+        trial_NJ = depth_NJ - torch.linalg.solve(damped_NJJ, gradient_NJ)
+        trial_directions_NE3, trial_bone_NE, trial_prior_NJ, trial_misfit_N = residuals(trial_NJ)
+        is_better_N = trial_misfit_N < misfit_N
+        is_better_N1 = is_better_N[:, None]
+        depth_NJ = torch.where(is_better_N1, trial_NJ, depth_NJ)
+        directions_NE3 = torch.where(is_better_N1[..., None], trial_directions_NE3, directions_NE3)
+        bone_NE = torch.where(is_better_N1, trial_bone_NE, bone_NE)
+        prior_NJ = torch.where(is_better_N1, trial_prior_NJ, prior_NJ)
+        misfit_N = torch.where(is_better_N, trial_misfit_N, misfit_N)
+        damping_N = (damping_N * torch.where(is_better_N, 0.3, 4.0)).clamp(1e-6, 1e6)
+    return depth_NJ
+
+
+def triangulate(uv_VNJ2: Tensor, rotation_VN33: Tensor, translation_VN3: Tensor) -> Tensor:
+    """World joints (N, J, 3), m, of instants that V calibrated cameras saw: the points nearest to all viewing rays.
+
+    Args:
+        uv_VNJ2: by view.
+        rotation_VN33: world to camera axes.
+        translation_VN3: the cameras' places, m.
+    """
+    directions_VNJ3 = torch.nn.functional.normalize(rays(uv_VNJ2) @ rotation_VN33, dim=-1)
+    eye_33 = torch.eye(3, dtype=uv_VNJ2.dtype, device=uv_VNJ2.device)
+    across_VNJ33 = eye_33 - directions_VNJ3[..., None] * directions_VNJ3[..., None, :]
+    moment_NJ3 = (across_VNJ33 @ translation_VN3[:, :, None, :, None]).sum(0)[..., 0]
+    return torch.linalg.solve(across_VNJ33.sum(0), moment_NJ3)
+
+
+def stand_at_height(positions_NJ3: Tensor, lowest_N: Tensor) -> Tensor:
+    """World poses (N, J, 3), m, moved along the vertical until their lowest joints have these heights (N,), m."""
+    rise_N1 = (lowest_N - positions_NJ3[..., 2].amin(1))[:, None]
+    return torch.cat((positions_NJ3[..., :2], positions_NJ3[..., 2:] + rise_N1[..., None]), -1)
