@@ -1,10 +1,15 @@
+import base64
+import io
+import json
+import re
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.lifting.test_lifter import checkpoint_path  # noqa: F401
-from tests.video.films import demo_video, model_folder, write_film
+from tests.video.films import demo_video, grey_of, grey_picture, model_folder, write_film
 from tests.video.pretended import pretend
 from wsgcn.cli import main
 from wsgcn.lifting.writers.formats import SUFFIXES, read_lifted
@@ -83,12 +88,13 @@ def test_of_several_people_the_one_seen_longest_is_lifted_unless_another_is_name
     [
         (["-o", "out.fbx"], "out.fbx: has the suffix '.fbx', expected one of .npz"),
         (["-o", "out.npz", "--joints", "coco"], "--joints: is for files of keypoints, but"),
+        (["-o", "out.npz", "--unit", "share"], "--unit: is for files of keypoints, but"),
         (["-o", "out.npz", "--format", "coco_results"], "--format: is for files of keypoints, but"),
         (["-o", "out.npz", "--keypoints-out", "k.npy"], "k.npy: has the suffix '.npy'; keypoints are written as .json"),
         (["-o", "out.npz", "--fps", "-3"], "fps: is -3.0, expected a positive number"),
         (["-o", "out.npz", "--person", "2"], "has no person '2', but 1 (11 frames"),
     ],
-    ids=range(6),
+    ids=range(7),
 )
 def test_bad_input_is_status_1_and_writes_nothing(lift, tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)
@@ -120,6 +126,49 @@ def test_without_the_extra_one_sentence_says_what_to_install(checkpoint_path, tm
     assert told.count("\n") == 1
     assert told.endswith("pip install 'wsgcn[video]'.\n")
     assert not out.exists()
+
+
+def page_data(path):
+    text = path.read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.DOTALL)[1])
+
+
+def greys_behind(path):
+    """The grey of the picture behind each frame of the page."""
+    [shown] = page_data(path)["sequences"]
+    pictures = [Image.open(io.BytesIO(base64.b64decode(text))) for text in shown["strip"]["pictures"]]
+    return [int(np.median(np.asarray(pictures[number].convert("L")))) for number in shown["strip"]["of_frame"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "frames"), [((), [0, 1, 2, 3, 4, 5, 5, 6]), (("--fps", 100), [0, 1, 2, 3, 4, 5, 6])]
+)
+def test_the_film_lies_behind_the_2d_on_the_page_and_on_that_of_its_output(lift, tmp_path, options, frames):
+    """Of a variable rate, whose rows at 25 a second have the frame nearest in time; with --fps each frame is a row."""
+    times_s = (0, 0.04, 0.07, 0.13, 0.15, 0.24, 0.28)
+    path = write_film(tmp_path / "v.mp4", 7, times_s=times_s, shown=grey_picture)
+    page, later, out = (tmp_path / name for name in ("page.html", "later.html", "out.npz"))
+    assert lift("-o", page, *options, path=path)[0] == 0
+    assert lift("-o", out, *options, path=path)[0] == 0
+    assert main(["view", str(out), "--video", str(path), "-o", str(later)]) == 0
+    expected = pytest.approx([grey_of(number) for number in frames], abs=4)
+    assert (greys_behind(page), greys_behind(later)) == (expected, expected)
+
+
+def test_warnings_of_a_film_are_told_in_a_line_each_and_stand_on_its_page_once(lift, tmp_path, monkeypatch):
+    pretend(monkeypatch, leg_score=0.05)
+    status, _, told = lift("-o", tmp_path / "out.html")
+    assert status == 0
+    told = [line for line in told.splitlines() if not line.startswith("clip.mp4: ")]  # the bar
+    said = f"Warning: {tmp_path / 'clip.mp4'}: the legs are guesses: "
+    assert sum(line.startswith(said) for line in told) == 1
+    assert [line.startswith(("From blazepose_33", "Warning: ", "The checkpoint ")) for line in told] == [True] * len(
+        told
+    )
+    [shown] = page_data(tmp_path / "out.html")["sequences"]
+    assert sum(sentence.startswith("The legs are guesses: ") for sentence in shown["warnings"]) == 1
+    assert len(set(shown["warnings"])) == len(shown["warnings"]) == sum(line.startswith(said[:8]) for line in told) + 1
+    assert shown["warnings"][-1].startswith("The checkpoint weak.pt was trained for the cameras of its capture alone")
 
 
 def test_the_demo_video_becomes_a_page(checkpoint_path, tmp_path, capsys):  # noqa: F811

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
@@ -30,6 +30,16 @@ def picture(number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
     return shown
 
 
+def grey_of(number: int) -> int:
+    """The grey of a frame, far from those of its neighbours."""
+    return 20 + 47 * number % 211
+
+
+def grey_picture(number: int, size: tuple[int, int]) -> np.ndarray:
+    """(H, W, 3) uint8: all `grey_of(number)`."""
+    return np.full((size[1], size[0], 3), grey_of(number), dtype=np.uint8)
+
+
 def write_film(
     path: Path,
     frames: int = 8,
@@ -39,8 +49,12 @@ def write_film(
     size: tuple[int, int] = SIZE,
     codec: str = "mpeg4",
     aspect: Fraction | None = None,
+    shown: Callable[[int, tuple[int, int]], np.ndarray] = picture,
 ) -> Path:
-    """Write a film of `picture`s, shown at the times if they are given. The test is skipped without the extra video."""
+    """Write a film of `picture`s or others, shown at the times if they are given.
+
+    The test is skipped without the extra video.
+    """
     av = pytest.importorskip("av", reason="the extra video is not installed")
     with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:  # the same film is the same bytes
         stream = container.add_stream(codec, rate=fps)
@@ -50,7 +64,7 @@ def write_film(
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
         for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(picture(number, size), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(shown(number, size), format="rgb24")
             frame.pts = number if times_s is None else round(times_s[number] * 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

@@ -17,9 +17,11 @@ def person_in_film(frames: int) -> np.ndarray:
     return person_px(frames, "blazepose_33") / PEOPLE_SIZE[0] * min(SIZE)
 
 
-def pretend(monkeypatch, frames=100, without=(), most_people=1, second_from=math.inf):
+def pretend(monkeypatch, frames=100, without=(), most_people=1, second_from=math.inf, leg_score=0.9):
     """Put the tracker in place; nobody is in the frames `without`, and another person from frame `second_from` on."""
     points = person_in_film(frames)
+    visibility = np.full(33, 0.9)
+    visibility[25:] = leg_score  # from the knees down
 
     class Tracker:
         def __init__(self, folder=None):
@@ -31,7 +33,7 @@ def pretend(monkeypatch, frames=100, without=(), most_people=1, second_from=math
             self.number, self.last_s = self.number + 1, time_s
             if self.number in without:
                 return None
-            found = Landmarks(points[self.number], np.full(33, 0.9), points[self.number, :2])
+            found = Landmarks(points[self.number], visibility, points[self.number, :2])
             return Sighting(2 if self.number >= second_from else 1, found)
 
     monkeypatch.setattr(video, "PersonTracker", Tracker)

@@ -12,7 +12,7 @@ PATH = Path("a.mp4")
 
 def test_frames_at_a_constant_rate_are_the_rows():
     rows = rows_of(PATH, 0.5 + np.arange(100) / 25, 25.0)
-    assert (rows.fps, rows.is_variable) == (25, False)
+    assert (rows.fps, rows.is_variable, rows.is_timed) == (25, False, True)
     np.testing.assert_array_equal(rows.before, np.arange(100))
     np.testing.assert_array_equal(rows.of(np.arange(100.0)), np.arange(100))
 
@@ -61,7 +61,7 @@ def test_nothing_is_made_up_over_a_long_pause_or_beside_a_frame_without_anybody(
 
 def test_a_rate_that_is_given_numbers_the_frames():
     rows = rows_of(PATH, np.arange(8) / 30, 30.0, fps=240)
-    assert (rows.fps, len(rows.before), rows.is_variable) == (240, 8, False)
+    assert (rows.fps, len(rows.before), rows.is_variable, rows.is_timed) == (240, 8, False, False)
 
 
 @pytest.mark.parametrize("times", [[np.nan, np.nan, np.nan], [0, 0, 0], [0, 2, 1], [5]])

@@ -158,7 +158,7 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
         fps=fps,
         options=_options(arguments),
     )
-    _write(lifted, arguments.output)
+    _write(lifted, arguments.output, arguments.keypoints)
     print(f"{arguments.output}: {lifted.summary()}")
     if file.order.bias:
         print(f"From {file.order.name} joints: {file.order.bias}.", file=sys.stderr)
@@ -219,13 +219,15 @@ def _check_output(path: Path) -> None:
         check_suffix(path)
 
 
-def _write(lifted: "Lifted", path: Path) -> None:
+def _write(lifted: "Lifted", path: Path, source: Path) -> None:
     from wsgcn.lifting.writers.formats import write_lifted
     from wsgcn.rendering.lifted_files import lifted_sequence
     from wsgcn.rendering.viewer import write_viewer
+    from wsgcn.video.frames import is_video
 
     if path.suffix.lower() in _PAGES:
-        write_viewer(path, [lifted_sequence(lifted, path)], title=str(lifted.about["source"]))
+        video = source if is_video(source) else None
+        write_viewer(path, [lifted_sequence(lifted, path)], title=str(lifted.about["source"]), video=video)
     else:
         write_lifted(lifted, path)
 

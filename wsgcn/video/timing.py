@@ -22,13 +22,15 @@ class Rows:
         before, after: (T,) indices of the two frames, the same where a frame lies on the row; -1 where there is none.
         share: (T,) how far the row lies from the first to the second, 0 to 1.
         is_variable: whether the film's frame rate is variable, so that rows lie between frames.
+        is_timed: whether row n is the film n / fps seconds after its first frame; otherwise it is its frame n.
     """
 
     fps: float
     before: np.ndarray
     after: np.ndarray
     share: np.ndarray
-    is_variable: bool
+    is_variable: bool = False
+    is_timed: bool = True
 
     def of(self, values_F: np.ndarray) -> np.ndarray:
         """(T, ...) the rows of something that each frame has, (F, ...); NaN where a frame is missing or has NaN."""
@@ -57,11 +59,11 @@ def rows_of(path: Path, times_F: np.ndarray, rate: float | None, fps: float | No
     """
     count = len(times_F)
     if fps is not None:
-        return _numbered(fps, np.arange(count))
+        return _counted(fps, count)
     if count == 1 or not np.isfinite(times_F).all() or not (np.diff(times_F) > 0).all():
         if rate is None:
             raise InputError(f"{path}: does not say how many frames it has a second; give --fps.")
-        return _numbered(rate, np.arange(count))
+        return _counted(rate, count)
     span_s, steps_s = times_F[-1] - times_F[0], np.diff(times_F)
     median = 1 / float(np.median(steps_s))
     for candidate in (rate, (count - 1) / span_s, median):
@@ -80,10 +82,15 @@ def rows_of(path: Path, times_F: np.ndarray, rate: float | None, fps: float | No
     return _between(round(median, 2), times_F)
 
 
+def _counted(fps: float, count: int) -> Rows:
+    index = np.arange(count)
+    return Rows(float(fps), index, index, np.zeros(count), is_timed=False)
+
+
 def _numbered(fps: float, numbers_F: np.ndarray) -> Rows:
     index = np.full(int(numbers_F[-1]) + 1, -1)
     index[numbers_F] = np.arange(len(numbers_F))
-    return Rows(float(fps), index, index, np.zeros(len(index)), is_variable=False)
+    return Rows(float(fps), index, index, np.zeros(len(index)))
 
 
 def _between(fps: float, times_F: np.ndarray) -> Rows:

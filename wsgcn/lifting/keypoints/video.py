@@ -18,7 +18,9 @@ from wsgcn.video.frames import Video
 from wsgcn.video.timing import Rows, rows_of
 from wsgcn.video.tracking import PersonTracker
 
-FORMAT = "video"
+# The format's names, which outputs keep, tell how frames are numbered: at a constant rate from the first on, or as they
+# come, where the film's own times are not known or not used.
+TIMED, COUNTED = "video", "video_counted"
 
 _NOBODY = np.full((33, 3), np.nan, dtype=np.float32)
 _DECIMALS = 6  # of parts of a picture: a hundredth of a pixel
@@ -30,7 +32,7 @@ class Film:
 
     Attributes:
         keypoints: with a track for each of them, one after the other in time, in pixels; their frames are numbered from
-            the film's first, at a constant rate.
+            the film's first, at a constant rate, see TIMED and COUNTED.
         fps: frames a second, as they are numbered.
         size: of the upright picture, px.
         notes: sentences on what the user should know: who is in it, a variable frame rate, damage.
@@ -69,7 +71,8 @@ def read_video(path: Path, *, models: Path | None = None, fps: float | None = No
         tracks += _track(str(person), timeline.of(of_them), video.size)
     if not tracks:
         raise InputError(f"{path}: nobody was found in its {len(times_F)} frames.")
-    film = Film(Tracks(path, FORMAT, BLAZEPOSE_33, tuple(tracks)), timeline.fps, video.size, ())
+    format = TIMED if timeline.is_timed else COUNTED
+    film = Film(Tracks(path, format, BLAZEPOSE_33, tuple(tracks)), timeline.fps, video.size, ())
     return replace(film, notes=tuple(_notes(film, video, tracker, timeline, people_F)))
 
 
