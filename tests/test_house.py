@@ -12,6 +12,7 @@ from tests.import_graph import ROOT, direct_imports, module_file
 FLOORS = {
     "wsgcn.base": 0,  # knows nothing of poses
     "wsgcn.containers": 1,  # other people's archives and arrays; knows nothing of poses either
+    "wsgcn.video": 2,  # frames and people out of films; knows joints by number alone
     "wsgcn.pose": 1,  # what a pose, a camera and the pipeline's files are
     "wsgcn.captures": 2,  # 3D in
     "wsgcn.model": 2,  # networks and their checkpoints, whatever they are trained or used for

@@ -76,7 +76,7 @@ def test_wrong_usage_is_status_2(capsys, command):
 def test_every_subcommand_of_the_folder_is_there():
     modules = {path.stem for path in (ROOT / "wsgcn" / "cli").glob("*.py")} - {"__init__", "__main__"}
     subparsers = next(a for a in build_parser()._actions if isinstance(a, argparse._SubParsersAction))
-    assert set(subparsers.choices) == modules == {"lift", "info", "render", "view", "export"}
+    assert set(subparsers.choices) == modules == {"lift", "info", "render", "view", "export", "detector"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

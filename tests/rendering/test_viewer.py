@@ -16,11 +16,10 @@ from PIL import Image
 from tests.lifting.test_angles import STANDING
 from tests.rendering.capture import write_predictions
 from tests.rendering.test_lifted_files import lifted
-from tests.videos import grey_of, write_gif
+from tests.video.films import grey_of, grey_picture, write_film
 from wsgcn.base.errors import InputError
 from wsgcn.cli import view
 from wsgcn.lifting.angles import ANGLES, joint_angles_deg
-from wsgcn.lifting.video import has_decoder
 from wsgcn.lifting.writers import npz
 from wsgcn.pose.skeleton import H36M16
 from wsgcn.rendering.sequences import PoseSequence
@@ -486,10 +485,9 @@ def test_the_2d_input_lies_where_the_keypoints_are(browser, tmp_path):
         assert share == pytest.approx(expected, abs=0.02)
 
 
-@pytest.mark.skipif(not has_decoder(), reason="neither PyAV nor ffmpeg is installed")
 def test_the_video_lies_behind_the_2d_input_and_follows_the_slider(browser, tmp_path):
     npz.write(replace(lifted(), about={"source": "me.json", "fps": 30.0, "size_px": [1000, 1000]}), tmp_path / "me.npz")
-    video = write_gif(tmp_path / "clip.gif", 6, (100, 100))
+    video = write_film(tmp_path / "clip.mp4", 6, size=(96, 96), shown=grey_picture)
     assert called(tmp_path / "me.npz", "--video", video, "-o", tmp_path / "me.html") == 0
     page = opened(browser, tmp_path / "me.html")
     assert page.text("input-label") == "2D input, the video behind it"

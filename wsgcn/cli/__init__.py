@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wsgcn.base.errors import InputError
-from wsgcn.cli import export, info, lift, render, view
+from wsgcn.cli import detector, export, info, lift, render, view
 
 _EPILOG = """\
 examples:
   wsgcn lift alphapose-results.json --size 1920x1080 -o out.npz
+  wsgcn lift clip.mp4 -o out.html
   wsgcn view out.npz -o out.html
   wsgcn info models/weak.pt
 
@@ -23,7 +24,7 @@ examples:
 For tab completion in bash: eval "$(wsgcn --print-completion bash)"
 """
 
-_SUBCOMMANDS = (lift, info, render, view, export)
+_SUBCOMMANDS = (lift, info, render, view, export, detector)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

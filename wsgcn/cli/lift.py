@@ -1,4 +1,4 @@
-"""`wsgcn lift`: keypoints of one's own people to 3D."""
+"""`wsgcn lift`: one's own people, as a video or as keypoints, to 3D."""
 
 import argparse
 import re
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wsgcn.lifting.batch_lifting import Summary
+    from wsgcn.lifting.keypoints.base import KeypointFile
+    from wsgcn.lifting.lifted import Lifted
     from wsgcn.lifting.lifter import Lifter, Options
     from wsgcn.model.checkpoint import Checkpoint
 
@@ -25,8 +27,12 @@ JOINT_ORDERS = (
     *("coco_wholebody", "blazepose_33", "mpii", "stacked_hourglass"),
 )
 
+_PAGES = (".html", ".htm")
+
 _EPILOG = """\
 examples:
+  wsgcn lift clip.mp4 -o clip.html
+  wsgcn lift clip.mp4 --keypoints-out clip.json -o clip.npz
   wsgcn lift alphapose-results.json --size 1920x1080 -o out.npz
   wsgcn lift openpose_json/ --size 1280x720 --list
   wsgcn lift openpose_json/ --size 1280x720 --person 1 --smooth 9 --fps 30 -o out.bvh
@@ -36,11 +42,12 @@ examples:
   wsgcn lift huge.parquet -o huge_3d.parquet
   wsgcn lift folder_of_parquet/ --ray -o folder_of_3d/
 
-KEYPOINTS is a file or a folder: COCO results or annotations, AlphaPose, tracked people by frame, OpenPose (a folder),
-Ultralytics' JSON or label files, MMPose 1.x, MediaPipe, easy_ViTPose, skeleton sequences of GAST-Net and Kinetics,
-VideoPose3D's npz and Detectron's of its first step, npz or npy arrays, detections.h5; with --joints any JSON.
-Parquet, and detections.h5 without --person, are lifted in batches with everybody in them, into Parquet or HDF5.
-Without --intrinsics a pose is relative to its hip.
+INPUT is a video (MP4, MOV, WebM, ...), in which BlazePose finds and follows somebody; `wsgcn detector install`
+fetches its networks. Or it is a file or a folder with keypoints: COCO results or annotations, AlphaPose, tracked people
+by frame, OpenPose (a folder), Ultralytics' JSON or label files, MMPose 1.x, MediaPipe, easy_ViTPose, skeleton sequences
+of GAST-Net and Kinetics, VideoPose3D's npz and Detectron's of its first step, npz or npy arrays, detections.h5; with
+--joints any JSON. Parquet, and detections.h5 without --person, are lifted in batches with everybody in them, into
+Parquet or HDF5. Without --intrinsics a pose is relative to its hip.
 """
 
 
@@ -48,14 +55,14 @@ def add_parser(subparsers: "Subparsers") -> None:
     """Register the subcommand."""
     parser = subparsers.add_parser(
         "lift",
-        help="lift the 2D keypoints of your own people to 3D",
-        description="Lift the 2D keypoints of a person in a video to 3D.",
+        help="lift a video or the 2D keypoints of your own people to 3D",
+        description="Lift a person in a video, or their 2D keypoints, to 3D.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("keypoints", type=Path, metavar="KEYPOINTS", help="file or folder with 2D keypoints")
+    parser.add_argument("keypoints", type=Path, metavar="INPUT", help="video, or file or folder with 2D keypoints")
     parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="where to write it, .npz, .json, .csv, .h5 or .bvh"
+        "-o", "--output", type=Path, metavar="FILE", help="where to write it, .npz, .json, .csv, .h5, .bvh or .html"
     )
     parser.add_argument("--size", type=_size, metavar="WxH", help="of the picture in pixels, such as 1920x1080")
     parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="the trained network (default: models/weak.pt)")
@@ -81,7 +88,8 @@ def add_parser(subparsers: "Subparsers") -> None:
     what.add_argument(
         "--person",
         metavar="ID",
-        help="whom to lift: a track, or without tracks 1 for whom the file shows longest; see --list",
+        help="whom to lift: a track, or without tracks 1 for whom the file shows longest; see --list (default in a "
+        "video: who is seen longest)",
     )
     what.add_argument("--list", action="store_true", help="list the people in the file and stop")
     what.add_argument("--fps", type=float, metavar="N", help="frames a second, noted in the output; BVH needs it")
@@ -92,6 +100,9 @@ def add_parser(subparsers: "Subparsers") -> None:
         "one of several cameras), a focal length (1145px), or a horizontal field of view (65deg); gives the root's "
         "place",
     )
+    video = parser.add_argument_group("of a video")
+    video.add_argument("--keypoints-out", type=Path, metavar="FILE", help="write the 2D keypoints too, .json")
+    video.add_argument("--models", type=Path, metavar="DIR", help="the detector's networks (default: the user's cache)")
     holes = parser.add_argument_group("holes and noise")
     holes.add_argument(
         "--max-gap",
@@ -134,22 +145,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lift_clip(arguments: argparse.Namespace) -> int:
-    from wsgcn.lifting.keypoints.formats import open_keypoints
     from wsgcn.lifting.plausibility import sentence
-    from wsgcn.lifting.writers.formats import check_suffix, write_lifted
 
-    check_suffix(arguments.output)
-    file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints, arguments.unit)
+    _check_output(arguments.output)
     lifter = _lifter(arguments)
+    file, fps, person = _open(arguments)
     lifted = lifter.lift(
         file,
         arguments.size,
-        person=arguments.person,
+        person=person,
         intrinsics=arguments.intrinsics,
-        fps=arguments.fps,
+        fps=fps,
         options=_options(arguments),
     )
-    write_lifted(lifted, arguments.output)
+    _write(lifted, arguments.output, arguments.keypoints)
     print(f"{arguments.output}: {lifted.summary()}")
     if file.order.bias:
         print(f"From {file.order.name} joints: {file.order.bias}.", file=sys.stderr)
@@ -157,6 +166,70 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
         _warn(sentence(arguments.keypoints, warning))
     _tell_caveat(lifter.path, lifter.checkpoint)
     return 0
+
+
+def _open(arguments: argparse.Namespace) -> tuple["KeypointFile", float | None, str | None]:
+    """The keypoints, how many frames they have a second, and who is asked for."""
+    from wsgcn.base.errors import InputError
+    from wsgcn.lifting.keypoints.formats import open_keypoints
+    from wsgcn.video.frames import is_video
+
+    if not is_video(arguments.keypoints):
+        for option, value in (("--keypoints-out", arguments.keypoints_out), ("--models", arguments.models)):
+            if value is not None:
+                raise InputError(f"{option}: is for videos, but {arguments.keypoints} is none.")
+        file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints, arguments.unit)
+        return file, arguments.fps, arguments.person
+    for option, value in (
+        ("--format", arguments.format),
+        ("--joints", arguments.joints),
+        ("--unit", arguments.unit),
+    ):
+        if value is not None:
+            raise InputError(f"{option}: is for files of keypoints, but {arguments.keypoints} is a video.")
+    return _detect(arguments)
+
+
+def _detect(arguments: argparse.Namespace) -> tuple["KeypointFile", float, str]:
+    from wsgcn.base.errors import InputError
+    from wsgcn.lifting.keypoints.base import choose_person
+    from wsgcn.lifting.keypoints.video import read_video, write_keypoints
+    from wsgcn.lifting.lifter import check_fps
+    from wsgcn.running.progress import TerminalBar
+
+    path, out = arguments.keypoints, arguments.keypoints_out
+    check_fps(arguments.fps)
+    if out is not None and out.suffix.lower() != ".json":
+        raise InputError(f"{out}: has the suffix {out.suffix!r}; keypoints are written as .json.")
+    film = read_video(path, models=arguments.models, fps=arguments.fps, bars=TerminalBar)
+    for note in film.notes:
+        print(f"{path}: {note}.", file=sys.stderr)
+    person = choose_person(film.keypoints, arguments.person or film.longest)
+    if out is not None:
+        write_keypoints(film, person, out)
+        width, height = film.size
+        print(f"{out}: the keypoints; to lift them again give --size {width}x{height} --fps {film.fps:.6g}")
+    return film.keypoints, film.fps, person
+
+
+def _check_output(path: Path) -> None:
+    from wsgcn.lifting.writers.formats import check_suffix
+
+    if path.suffix.lower() not in _PAGES:
+        check_suffix(path)
+
+
+def _write(lifted: "Lifted", path: Path, source: Path) -> None:
+    from wsgcn.lifting.writers.formats import write_lifted
+    from wsgcn.rendering.lifted_files import lifted_sequence
+    from wsgcn.rendering.viewer import write_viewer
+    from wsgcn.video.frames import is_video
+
+    if path.suffix.lower() in _PAGES:
+        video = source if is_video(source) else None
+        write_viewer(path, [lifted_sequence(lifted, path)], title=str(lifted.about["source"]), video=video)
+    else:
+        write_lifted(lifted, path)
 
 
 def _warn(text: str) -> None:
@@ -227,9 +300,7 @@ def _lift_folder(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from wsgcn.lifting.keypoints.formats import open_keypoints
-
-    file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints, arguments.unit)
+    file, _, _ = _open(arguments)
     print(f"{file.origin}: {file.format}, joints {file.order.name}, {len(file.people)} people")
     if told_apart := getattr(file, "told_apart", ""):
         print(f"  no tracks: {told_apart}")

@@ -17,7 +17,7 @@ examples:
 The page is one file that needs no network: play, scrub and turn the poses, the 2D input beside them, joint angles
 below; prediction over truth where there is one, and the error of each joint over time. 20,000 frames, the most unless
 --max-frames says otherwise, are about 5 MB. --video puts small pictures behind the 2D input, at most 400, about 5 MB;
-it needs PyAV (pip install av) or ffmpeg. Frame 0 of the keypoints is the video's first.
+it needs the extra video (pip install 'wsgcn[video]'). Frame 0 of the keypoints is the video's first.
 """
 
 

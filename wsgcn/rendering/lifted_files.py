@@ -13,6 +13,7 @@ from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief
 from wsgcn.base.hdf5 import ForeignHdf5
 from wsgcn.lifting.keypoints.base import LARGEST_SIDE
+from wsgcn.lifting.keypoints.video import TIMED
 from wsgcn.lifting.lifted import FORMAT, Lifted
 from wsgcn.lifting.writers.formats import read_lifted
 from wsgcn.rendering.sequences import PoseSequence
@@ -64,6 +65,7 @@ def lifted_sequence(lifted: Lifted, path: Path) -> PoseSequence:
         keypoints_px=lifted.keypoints_px.astype(np.float64),
         size_px=_size(lifted.about.get("size_px")),
         frames=lifted.frames,
+        frames_fps=fps if fps and lifted.about.get("source_format") == TIMED else None,
         warnings=_warnings(lifted.about),
     )
 

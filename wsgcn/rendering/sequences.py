@@ -30,6 +30,7 @@ class PoseSequence:
     keypoints_px: np.ndarray | None = None  # (T, J, 2)
     size_px: tuple[int, int] | None = None  # of the picture that the keypoints are in
     frames: np.ndarray | None = None  # (T,), numbers of the video's frames, where there is one
+    frames_fps: float | None = None  # the constant rate at which they number its time, from 0 on; None: it is counted
     warnings: tuple[str, ...] = ()  # what a reader should know before they believe it, sentences
 
     def __len__(self) -> int:

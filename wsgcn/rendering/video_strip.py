@@ -1,27 +1,29 @@
 """Pictures of a video, to lie behind the 2D in the viewer: a few hundred small JPEGs, which fit into the page."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from wsgcn.base.errors import InputError
-from wsgcn.lifting.video import read_frames
 from wsgcn.rendering.sequences import PoseSequence
+from wsgcn.video.frames import Frame, Video
 
 MOST_PICTURES = 400  # of all sequences together: every frame of 13 s at 30 frames a second, 5 MB in the page
 _LONGER_SIDE_PX = 360
 _QUALITY = 60
 _SAME_SHAPE = 0.02  # how far width over height may be off: encoders round sides to even numbers
+_NEAR = 0.5  # frames beyond the last one, for which it still stands
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom, px
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Pictures of every `step`-th frame of a video from the frame `first` on, JPEG."""
+    """Pictures of every `step`-th frame number of a video from `first` on, JPEG."""
 
     first: int
     step: int
@@ -31,15 +33,15 @@ class Strip:
 def cut_strips(
     video: Path | str, sequences: Sequence[PoseSequence], boxes_px: Sequence[Box], most: int = MOST_PICTURES
 ) -> list[Strip]:
-    """A strip for each sequence, all of one video, which is read once.
+    """A strip for each sequence, all of one video, which is read once, and frame numbers of one kind.
 
     Args:
         boxes_px: what to show of the picture, for each sequence.
         most: pictures in all strips together, but for one more a sequence.
 
     Raises:
-        InputError: the video cannot be read, ends before the sequences begin, or has another shape than their pictures;
-            or a sequence does not know its frames' numbers.
+        InputError: the video cannot be read (see `wsgcn.video.frames.Video`), ends before the sequences begin, or has
+            another shape than their pictures; or a sequence does not know its frames' numbers.
     """
     spans = []
     for sequence in sequences:
@@ -53,14 +55,42 @@ def cut_strips(
     step = -(-sum(last - first + 1 for first, last in spans) // most)
     firsts = [begin + max(first - begin, 0) // step * step for first, _ in spans]
     pictures: list[list[bytes]] = [[] for _ in sequences]
-    for number, picture in zip(range(begin, end + 1, step), read_frames(video, begin, step), strict=False):
-        for index, (sequence, (_, last), box_px) in enumerate(zip(sequences, spans, boxes_px, strict=True)):
-            if firsts[index] <= number <= last:
-                _check_shape(video, picture.size, sequence)
-                pictures[index].append(_jpeg(picture, sequence.size_px or picture.size, box_px))
+    with Video(video) as film:
+        for number, frame in _nearest(range(begin, end + 1, step), film, sequences[0].frames_fps):
+            picture = Image.fromarray(np.ascontiguousarray(frame.picture_HWC))
+            for index, (sequence, (_, last), box_px) in enumerate(zip(sequences, spans, boxes_px, strict=True)):
+                if firsts[index] <= number <= last:
+                    _check_shape(video, picture.size, sequence)
+                    pictures[index].append(_jpeg(picture, sequence.size_px or picture.size, box_px))
     if not any(pictures):
         raise InputError(f"{video}: ends before frame {begin}, with which {sequences[0].title} begins.")
     return [Strip(first, step, tuple(each)) for first, each in zip(firsts, pictures, strict=True)]
+
+
+def _nearest(numbers: Sequence[int], frames: Iterable[Frame], fps: float | None) -> Iterator[tuple[int, Frame]]:
+    """Each frame number, as far as the frames go, and the frame that is nearest to it.
+
+    Args:
+        numbers: ascending.
+        fps: the constant rate at which they number the time from the first frame on; None if frames are counted.
+    """
+    done, first_s = 0, 0.0
+    before: tuple[float, Frame] | None = None
+    for count, frame in enumerate(frames):
+        place = float(count)
+        if fps is not None and frame.time_s is not None:
+            first_s = frame.time_s if before is None else first_s
+            place = (frame.time_s - first_s) * fps
+        while done < len(numbers) and numbers[done] <= place:
+            number = numbers[done]
+            is_nearer = before is not None and number - before[0] < place - number
+            yield number, before[1] if before is not None and is_nearer else frame
+            done += 1
+        if done == len(numbers):
+            return
+        before = place, frame
+    if before is not None and numbers[done] <= before[0] + _NEAR:
+        yield numbers[done], before[1]
 
 
 def _check_shape(video: Path | str, size: tuple[int, int], sequence: PoseSequence) -> None:

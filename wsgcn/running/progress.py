@@ -10,7 +10,11 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 class TerminalBar:
-    """Progress of one piece of work of known length, with a note such as a loss or a rate beside it."""
+    """Progress of one piece of work, with a note such as a loss or a rate beside it.
+
+    Args:
+        total: its length; a guess will do, and 0 stands for none.
+    """
 
     def __init__(self, label: str, total: int, unit: str) -> None:
         self._label, self._total, self._unit = label, total, unit
@@ -29,7 +33,7 @@ class TerminalBar:
                 TextColumn("{task.fields[note]}"),  # last: a narrow terminal cuts this first
                 console=console,
             )
-            self._task = self._progress.add_task(label, total=total, note="")
+            self._task = self._progress.add_task(label, total=total or None, note="")
 
     def __enter__(self) -> "TerminalBar":
         if self._progress is not None:
@@ -48,9 +52,9 @@ class TerminalBar:
             self._progress.update(self._task, advance=amount, note=self._note)
             return
         now = time.monotonic()
-        if self._done >= self._total or now - self._last_line >= _SECONDS_BETWEEN_LINES:
+        if self._done == self._total or now - self._last_line >= _SECONDS_BETWEEN_LINES:
             self._last_line = now
-            left = (now - self._started) / max(self._done, 1) * (self._total - self._done)
+            left = (now - self._started) / max(self._done, 1) * max(self._total - self._done, 0)
             print(
                 f"{self._label}: {self._done}/{self._total} {self._unit}, {self._note or '-'}, {left:.0f} s left",
                 file=sys.stderr,

@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from tests.video.films import SIZE, demo_video, model_folder, write_film
+from tests.video.pretended import pretend
+from wsgcn.base.errors import InputError
+from wsgcn.lifting.keypoints.formats import open_keypoints
+from wsgcn.lifting.keypoints.video import read_video, write_keypoints
+
+# MediaPipe 0.10.21 on the demo video, without smoothing of the landmarks: nose, shoulders, wrists, hips, ankles; px.
+JOINTS = (0, 11, 12, 15, 16, 23, 24, 27, 28)
+MEDIAPIPE_PX = {
+    40: ((631, 112), (678, 167), (605, 170), (709, 282), (592, 286), (663, 262), (620, 264), (667, 434), (638, 432)),
+    84: ((650, 130), (679, 174), (602, 173), (700, 280), (574, 281), (663, 285), (618, 283), (657, 441), (615, 440)),
+    100: ((690, 123), (675, 158), (633, 146), (682, 263), (606, 255), (658, 262), (635, 257), (638, 444), (642, 422)),
+    130: ((796, 133), (767, 165), (748, 144), (776, 259), (751, 206), (753, 256), (743, 252), (746, 432), (746, 430)),
+}
+
+
+@pytest.fixture(scope="module")
+def demo_film():
+    return read_video(demo_video(), models=model_folder())
+
+
+def test_the_person_in_the_demo_video_is_where_mediapipe_sees_them(demo_film):
+    film = demo_film
+    [track] = film.keypoints.tracks
+    assert (film.fps, track.size, film.keypoints.order.name) == (30, (1768, 994), "blazepose_33")
+    assert film.notes[0].endswith("of 230 frames")
+    assert film.notes[1:] == ("shows 2 people at a time; one is followed until they are gone",)
+    assert np.isfinite(track.keypoints[:, 0, 0]).sum() >= 190
+    for frame, expected in MEDIAPIPE_PX.items():
+        [row] = np.flatnonzero(track.frames == frame)
+        off_px = np.linalg.norm(track.keypoints[row, JOINTS] - np.array(expected), axis=-1)
+        assert np.median(off_px) < 4, f"frame {frame}: {off_px.round(1)}"
+        assert off_px.max() < 15
+
+
+def test_the_jumper_of_the_demo_video_is_not_taken_for_the_passer_by(demo_film):
+    """In frames 171 to 200 MediaPipe follows a woman who walks out at the left, below x = 400."""
+    [track] = demo_film.keypoints.tracks
+    hips_px = track.keypoints[track.frames > 160, 23, 0]
+    assert np.isfinite(hips_px).sum() > 30
+    assert np.nanmin(hips_px) > 700
+
+
+def test_a_track_has_the_films_size_rate_and_frame_numbers(tmp_path, monkeypatch):
+    points = pretend(monkeypatch, without={0, 1, 5, 11})
+    film = read_video(write_film(tmp_path / "a.mp4", frames=12))
+    [track] = film.keypoints.tracks
+    assert (film.fps, track.size, track.normalised) == (25, SIZE, False)
+    assert track.frames.tolist() == list(range(2, 11))  # from the person's first frame to their last
+    there = track.frames != 5
+    np.testing.assert_allclose(track.keypoints[there], points[track.frames[there]], rtol=1e-5)
+    assert np.isnan(track.keypoints[~there]).all()
+    assert (track.scores[~there] == 0).all()
+    assert film.notes == ("the person was not found in 4 of 12 frames",)
+
+
+def test_a_variable_frame_rate_and_other_people_are_told(tmp_path, monkeypatch):
+    points = pretend(monkeypatch, most_people=3)
+    times = np.cumsum([0, 33, 33, 45, 33, 52, 33, 33, 45, 33]) / 1000
+    film = read_video(write_film(tmp_path / "a.mkv", frames=10, times_s=times))
+    assert film.fps == pytest.approx(30.3, abs=0.01)
+    [track] = film.keypoints.tracks
+    rows_s = track.frames / film.fps
+    expected = np.interp(rows_s, times, points[:10, 7, 0])
+    np.testing.assert_allclose(track.keypoints[:, 7, 0], expected, rtol=1e-4)
+    assert film.notes[0] == "shows 3 people at a time; one is followed until they are gone"
+    assert film.notes[1].startswith("has a variable frame rate; the rows have a constant one, 30.3 a second")
+
+
+def test_people_who_follow_each_other_are_two_tracks(tmp_path, monkeypatch):
+    pretend(monkeypatch, without={4}, second_from=5)
+    film = read_video(write_film(tmp_path / "a.mp4", frames=12))
+    assert [(track.person, track.frames.tolist()) for track in film.keypoints.tracks] == [
+        ("1", [0, 1, 2, 3]),
+        ("2", list(range(5, 12))),
+    ]
+    assert film.longest == "2"
+    assert film.notes[-1] == "2 people were followed, one after the other; number 2 is seen longest"
+
+
+def test_a_rate_that_is_given_is_that_of_the_track(tmp_path, monkeypatch):
+    pretend(monkeypatch)
+    film = read_video(write_film(tmp_path / "slow.mp4"), fps=240)
+    assert film.fps == 240
+    assert len(film.keypoints.tracks[0].frames) == 8
+
+
+def test_a_film_without_anybody_is_refused(tmp_path, monkeypatch):
+    pretend(monkeypatch, without=range(8))
+    with pytest.raises(InputError, match=r"a\.mp4: nobody was found in its 8 frames"):
+        read_video(write_film(tmp_path / "a.mp4"))
+
+
+def test_keypoints_that_are_written_are_read_again(tmp_path, monkeypatch):
+    pretend(monkeypatch, without={0, 5})
+    film = read_video(write_film(tmp_path / "a.mp4"))
+    write_keypoints(film, "1", tmp_path / "a.json")
+    [made] = film.keypoints.tracks
+    file = open_keypoints(tmp_path / "a.json")
+    assert file.format == "blazepose"
+    track = file.track(file.people[0].name)
+    np.testing.assert_array_equal(track.frames, made.frames)
+    np.testing.assert_allclose(track.keypoints * np.array(SIZE), made.keypoints, atol=1e-3)
+    np.testing.assert_allclose(track.scores, made.scores, atol=1e-6)
