@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from wsgcn.base import limits
@@ -215,10 +215,15 @@ class _Chosen(_Part):
     validation_mpjpe_mm: float | None
 
 
+def _with_view(model: object) -> object:
+    """Files from before there was a choice lack what the network sees."""
+    return {"sees": "picture", **model} if isinstance(model, dict) else model
+
+
 class _Parts(_Part):
     """What a checkpoint file holds."""
 
-    model: Model
+    model: Annotated[Model, BeforeValidator(_with_view)]
     params: dict[str, Any]
     skeleton: Literal["h36m16", "h36m17"]
     joints: list[str]

@@ -40,7 +40,7 @@ class Model(Section):
     """The network's name, and for each network that there is a section of its own name."""
 
     name: Annotated[str, AfterValidator(_is_network)]
-    sees: Literal["picture", "person"] = "picture"  # checkpoints from before there was a choice lack it
+    sees: Literal["picture", "person"]
     semgcn: SemGCN
     linear: Linear
     modulated_gcn: ModulatedGCN
