@@ -55,7 +55,9 @@ class Checkpoint:
     skeleton: Skeleton
     source: str  # of the 2D it was trained with, the value of detections.source
     source_words: str  # what that is
-    camera_9: tuple[float, ...]  # mean intrinsics of its labelled poses, normalised screen units, see wsgcn.pose.camera
+    # Mean intrinsics of its labelled poses, normalised screen units, see wsgcn.pose.camera; a usual camera without
+    # distortion where they were seen by any.
+    camera_9: tuple[float, ...]
     params: Mapping[str, Any]  # the parameters that it depends on, as in params.yaml
     weights: Mapping[str, Tensor]
     optimiser: Mapping[str, Any]
