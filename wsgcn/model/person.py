@@ -25,7 +25,7 @@ class PersonCentred(nn.Module):
         from_centre_BJ2 = keypoints_BJ2 - centre_B12
         scale_B11 = from_centre_BJ2.square().mean((1, 2), keepdim=True).sqrt()
         pose_BJ3 = self.network(from_centre_BJ2 / scale_B11.clamp(min=_SMALLEST))
-        return pose_BJ3 @ towards(centre_B12[:, 0] / FOCAL).mT
+        return pose_BJ3 @ towards(centre_B12[:, 0] / FOCAL).transpose(1, 2)  # ONNX knows no `mT`
 
 
 def towards(uv_B2: Tensor) -> Tensor:
