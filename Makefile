@@ -6,11 +6,14 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: repro published test fuzz lint bench ablations
+.PHONY: repro lifter published test fuzz lint bench ablations
 .DEFAULT_GOAL := repro
 
 repro: $(READY)  ## the whole pipeline, on the parameters in params.yaml
 	dvc repro
+
+lifter: $(READY)  ## the general lifter that comes with the package, from lifter/params.yaml
+	cd lifter && dvc repro
 
 published: $(READY)  ## the published recipe as an experiment of its own: make published ARGS="-S data.raw=..."
 	dvc exp run --temp $$(cat recipes/published) $(ARGS)

@@ -241,6 +241,62 @@ def test_a_pose_that_fits_only_behind_the_camera_has_no_root(lifter):
     assert np.isfinite(lifted.pose_m).all()
 
 
+# Checkpoints that have learnt to do without some joints.
+
+
+@pytest.fixture(scope="session")
+def filling(tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "filling.pt"
+    write_tiny_checkpoint(path, augmentation__missing=0.2)
+    return Lifter.load(path, device="cpu")
+
+
+def without(points, joints, frames=slice(None)):
+    holed = points.copy()
+    for joint in joints:
+        holed[frames, H36M17.joints.index(joint)] = np.nan
+    return holed
+
+
+LEGS = ("RKnee", "RFoot", "LKnee", "LFoot")
+
+
+def test_who_has_learnt_to_lifts_up_to_half_of_the_joints_missing_and_nobody_else_does(filling, lifter):
+    points = without(person_px(FRAMES), LEGS)
+    assert not filling.lift(points, SIZE, joints="h36m17").missing.any()
+    with pytest.raises(InputError, match="has all the joints"):
+        lifter.lift(points, SIZE, joints="h36m17")
+    most = (*LEGS, "LElbow", "LWrist", "RElbow", "RWrist")
+    assert not filling.lift(without(points, most), SIZE, joints="h36m17").missing.any()
+    with pytest.raises(InputError, match="none of its 12 frames has 8 of the joints"):
+        filling.lift(without(points, (*most, "Head")), SIZE, joints="h36m17")
+
+
+def test_missing_joints_are_put_on_their_parents_as_in_training_and_marked(filling):
+    points = person_px(FRAMES)
+    knowing = oracle(filling, person_camera_m(FRAMES))
+    lifted = knowing.lift(without(points, LEGS, slice(3, 6)), SIZE, joints="h36m17", options=Options(max_gap=0))
+    expected = screen_units(points[:, JOINTS], SIZE)
+    at = H36M16.joints.index
+    for side in "LR":
+        for joint in ("Knee", "Foot"):
+            expected[3:6, at(side + joint)] = expected[3:6, at(f"{side}Hip")]
+    np.testing.assert_allclose(knowing.network.input, expected, atol=1e-5)
+    unseen = np.isnan(lifted.keypoints_px).any(-1)
+    assert sorted({H36M16.joints[joint] for joint in np.argwhere(unseen)[:, 1]}) == sorted(LEGS)
+    assert np.isfinite(lifted.pose_m).all()
+    assert "3 without 2D of some joints" in lifted.summary()
+
+
+def test_the_root_is_solved_from_the_joints_that_are_seen(filling):
+    truth_m = person_camera_m(FRAMES)
+    points = without(project(truth_m, INTRINSICS), ("Hip", "RHip", *LEGS[:2]), slice(2, 7))
+    lifted = oracle(filling, truth_m).lift(
+        points, SIZE, joints="h36m17", intrinsics=INTRINSICS, options=Options(max_gap=0)
+    )
+    np.testing.assert_allclose(lifted.root_m, truth_m[:, 0], atol=2e-3)
+
+
 def test_smoothing_takes_out_jitter_and_keeps_holes(lifter):
     truth_m = person_camera_m(60)
     noisy_m = truth_m + np.random.default_rng(0).normal(size=truth_m.shape) * 0.02

@@ -64,6 +64,13 @@ def test_everything_comes_back(checkpoint, tmp_path):
     assert torch.equal(state["exp_avg"], checkpoint.optimiser["state"][0]["exp_avg"])
 
 
+def test_a_file_from_before_there_was_a_choice_of_view_sees_the_picture(checkpoint, tmp_path):
+    path = tmp_path / "weak.pt"
+    checkpoint.save(path)
+    resaved(path, lambda tree: tree["model"].pop("sees"))
+    assert load_checkpoint(path).model.sees == "picture"
+
+
 def test_the_same_state_gives_the_same_bytes_under_any_name(checkpoint, tmp_path):
     checkpoint.save(tmp_path / "a.pt")
     checkpoint.save(tmp_path / "another.pt")

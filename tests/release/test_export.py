@@ -27,6 +27,8 @@ NETWORKS = {
     },
     "linear, 16 joints": {"model__name": "linear", "model__linear__width": 64},
     "linear, 17 joints": {"model__name": "linear", "model__linear__width": 64, "data__skeleton": "h36m17"},
+    "linear, sees the person": {"model__name": "linear", "model__linear__width": 64, "model__sees": "person"},
+    "semgcn, sees the person": {"model__sees": "person"},
 }
 
 

@@ -9,8 +9,9 @@ import torch
 from wsgcn.captures.human36m.cameras import human36m_cameras
 from wsgcn.pose.camera import project, root_normal_inverse, solve_root, undistort, world_to_camera
 from wsgcn.pose.skeleton import H36M16, H36M17
-from wsgcn.training.augmentation import Drawer, normal, pose_set, uniform
+from wsgcn.training.augmentation import Drawer, pose_set
 from wsgcn.training.params import AnyCamera, Augmentation
+from wsgcn.training.rotations import normal, uniform
 
 RANGES = AnyCamera(pitch_deg=[-20.0, 35.0], roll_deg=3.0, focal=[1.2, 3.5], apparent=[0.35, 1.7], centre=0.6)
 OFF = Augmentation(
@@ -23,6 +24,13 @@ OFF = Augmentation(
     distance=0.0,
     camera="capture",
     any=RANGES,
+    recombine=0.0,
+    limbs=0.0,
+    tip=0.0,
+    noise=0.0,
+    outliers=0.0,
+    coco=0.0,
+    missing=0.0,
 )
 ON = {"mirror": True, "turn": True, "place": True, "size": 0.06, "bones": 0.05, "tilt_rad": 0.01, "distance": 0.02}
 CPU = torch.device("cpu")
@@ -257,9 +265,12 @@ def test_any_camera_stays_within_its_ranges():
 
 
 KEYS = [("mirror", True), ("turn", True), ("place", True), ("size", 0.1), ("bones", 0.1), ("tilt_rad", 0.1)]
+WIDENING = [(name, 1.0) for name in ("recombine", "limbs", "tip", "coco", "missing")]
 
 
-@pytest.mark.parametrize(("key", "value"), [*KEYS, ("distance", 0.1), ("camera", "any")])
+@pytest.mark.parametrize(
+    ("key", "value"), [*KEYS, *WIDENING, ("distance", 0.1), ("noise", 0.1), ("outliers", 0.5), ("camera", "any")]
+)
 def test_each_setting_alone_is_on_and_changes_the_pictures(key, value):
     poses, *_ = make_set(H36M16)
     settings = OFF.model_copy(update={key: value})
@@ -271,7 +282,7 @@ def test_each_setting_alone_is_on_and_changes_the_pictures(key, value):
 
 
 def test_every_setting_is_tested_alone():
-    assert {*dict(KEYS), "distance", "camera", "any"} == set(Augmentation.model_fields)
+    assert {*dict(KEYS + WIDENING), "distance", "noise", "outliers", "camera", "any"} == set(Augmentation.model_fields)
 
 
 def test_tilt_turns_the_camera_about_both_of_its_axes_and_distance_moves_the_person_along_the_ray():

@@ -113,6 +113,11 @@ def test_the_same_seed_gives_the_same_bytes(run):
     assert (first / "weak.pt").read_bytes() != (other / "weak.pt").read_bytes()
 
 
+def test_who_saw_any_camera_is_given_a_usual_one_without_distortion(run):
+    assert run(augmentation__camera="any")[0].camera_9 == (2.0, 2.0, *[0.0] * 7)
+    assert run()[0].camera_9[4] != 0
+
+
 def test_the_network_of_a_checkpoint_is_the_average(run):
     checkpoint, _ = run(**ON)
     assert_equal(dict(checkpoint.network().state_dict()), dict(checkpoint.average))

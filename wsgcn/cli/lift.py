@@ -65,7 +65,12 @@ def add_parser(subparsers: "Subparsers") -> None:
         "-o", "--output", type=Path, metavar="FILE", help="where to write it, .npz, .json, .csv, .h5, .bvh or .html"
     )
     parser.add_argument("--size", type=_size, metavar="WxH", help="of the picture in pixels, such as 1920x1080")
-    parser.add_argument("--checkpoint", type=Path, metavar="FILE", help="the trained network (default: models/weak.pt)")
+    parser.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="the trained network (default: the general lifter that comes with wsgcn)",
+    )
     what = parser.add_argument_group("what is in the file")
     what.add_argument(
         "--format",

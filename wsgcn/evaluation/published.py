@@ -48,6 +48,7 @@ _COMMON: Mapping[str, object] = {
     "data.subjects.test": ["S11", "S9"],
     "detections.source": "gt",
     "model.name": "semgcn",
+    "model.sees": "picture",
     "model.semgcn.channels": 128,
     "model.semgcn.blocks": 4,
     "model.semgcn.non_local": True,
@@ -74,6 +75,9 @@ _COMMON: Mapping[str, object] = {
     "augmentation.tilt_rad": 0.0,
     "augmentation.distance": 0.0,
     "augmentation.camera": "capture",
+    **dict.fromkeys(
+        (f"augmentation.{name}" for name in ("recombine", "limbs", "tip", "noise", "outliers", "coco", "missing")), 0.0
+    ),
     "evaluate.flip": False,
 }
 _OF_PSEUDO_LABELS = ("weak.pseudo_labels.", "weak.views")

@@ -27,7 +27,8 @@ class Rows:
         missing: (T,) bool, frames without a pose: the person or a needed joint is not there, for longer than is filled.
         interpolated: (T, J) bool, joints whose 2D was interpolated in time.
         substituted: (T, J) bool, joints whose 2D was taken from others, see `JointOrder.substitutes`.
-        keypoints_px: (T, J, 2) float32, the 2D that was lifted; NaN where there is none.
+        keypoints_px: (T, J, 2) float32, the 2D that was lifted; NaN where there is none. In a frame that is not missing
+            such a joint's place in 3D is what the network makes of the others.
     """
 
     frames: np.ndarray
@@ -87,6 +88,7 @@ class Lifted(Rows):
         for label, frames in (
             ("with interpolated joints", self.interpolated.any(-1) & ~self.missing),
             ("with substituted joints", self.substituted.any(-1) & ~self.missing),
+            ("without 2D of some joints", np.isnan(self.keypoints_px).any((1, 2)) & ~self.missing),
             ("missing", self.missing),
         ):
             parts += [f"{int(frames.sum())} {label}"] if frames.any() else []

@@ -1,11 +1,13 @@
 """Lifting one's own 2D keypoints to 3D with a trained checkpoint.
 
-    lifted = Lifter.load("models/weak.pt").lift("alphapose-results.json", (1920, 1080))
+    lifted = Lifter.load().lift("alphapose-results.json", (1920, 1080))
 
-The network saw Human3.6M's cameras only: square pictures with a focal length of 1.15 times their width. Keypoints are
-therefore normalised by the longer side of the picture, which for square and landscape pictures is the training's own
-`normalise_screen`, and does not change when a picture is cropped to portrait. With known intrinsics they are put as
-such a camera would see them. Errors grow with the distance from that: other focal lengths, odd heights of the camera.
+Keypoints are normalised by the longer side of the picture, which for square and landscape pictures is the training's
+own `normalise_screen`, and does not change when a picture is cropped to portrait. With known intrinsics they are put as
+the mean camera of the training would see them. The general lifter, which comes with the package, was trained with any
+camera and with missing joints (lifter/ in the repository). A network that saw Human3.6M's cameras only (square pictures
+with a focal length of 1.15 times their width) errs with the distance from that: other focal lengths, odd heights of the
+camera; and it lifts no frame in which a joint is missing.
 """
 
 import math
@@ -39,13 +41,14 @@ from wsgcn.lifting.keypoints.formats import open_keypoints
 from wsgcn.lifting.lifted import Lifted, Rows
 from wsgcn.lifting.plausibility import PlausibilityWarning, Tally, camera_warnings, check_places, judge, sentence, tally
 from wsgcn.model.checkpoint import Checkpoint, load_checkpoint
+from wsgcn.model.missing import fill_missing
 from wsgcn.model.params import Runtime
 from wsgcn.model.predict import predict
 from wsgcn.model.runtime import prepare
 from wsgcn.pose.camera import project, root_normal_inverse, screen_units, solve_root, undistort
 from wsgcn.pose.skeleton import Skeleton
 
-DEFAULT_CHECKPOINT = Path("models/weak.pt")
+DEFAULT_CHECKPOINT = Path(__file__).parent / "general_lifter.pt"  # see general_lifter.md
 
 _BATCH = 256  # the fastest on CPUs: larger activations leave the cache
 
@@ -109,6 +112,12 @@ class Lifter:
     def skeleton(self) -> Skeleton:
         return self.checkpoint.skeleton
 
+    @property
+    def most_missing(self) -> int:
+        """How many joints a frame may lack: half of them if the network has learnt to do without."""
+        has_learnt = self.checkpoint.params.get("augmentation", {}).get("missing", 0) > 0
+        return len(self.skeleton.joints) // 2 if has_learnt else 0
+
     def lift(
         self,
         keypoints: Path | str | np.ndarray | KeypointFile,
@@ -138,8 +147,8 @@ class Lifter:
 
         Raises:
             InputError: the file cannot be read, the person, the size or the joint order is not known, the keypoints
-                are not what they are taken for (see `wsgcn.lifting.plausibility`), or no frame has all the joints that
-                are needed.
+                are not what they are taken for (see `wsgcn.lifting.plausibility`), or no frame has the joints that are
+                needed (all, or see `most_missing`).
 
         Warns:
             PlausibilityWarning: a part of the result may be wrong; it also stands in `Lifted.warnings`.
@@ -156,7 +165,7 @@ class Lifter:
         if verdict.refusal:
             raise InputError(sentence(file.origin, verdict.refusal))
         if rows.missing.all():
-            raise InputError(_nothing_to_lift(file.origin, rows, self.skeleton))
+            raise InputError(_nothing_to_lift(file.origin, rows, self.skeleton, self.most_missing))
         about = self.about(file.origin.name, file.format, file.order, options) | {
             "size_px": list(size),
             "intrinsics_px": None if camera is None else camera.tolist(),
@@ -225,16 +234,17 @@ class Lifter:
         filled, interpolated = fill_gaps(track.frames, converted, options.max_gap)
         substituted = substitute(order, known_px, filled)
         keypoints_TJ2, interpolated, substituted = filled[:, joints], interpolated[:, joints], substituted[:, joints]
-        missing_T = np.isnan(keypoints_TJ2).any((1, 2))
+        absent_TJ = np.isnan(keypoints_TJ2).any(-1)
+        missing_T = absent_TJ.sum(-1) > self.most_missing
         there = ~missing_T
-        lifted_NJ2 = keypoints_TJ2[there].astype(np.float64)
+        lifted_NJ2, absent_NJ = keypoints_TJ2[there].astype(np.float64), absent_TJ[there]
         pose_m = np.full((*keypoints_TJ2.shape[:2], 3), np.nan, dtype=np.float32)
         root_m = None
         if camera_9 is None:
-            pose_m[there] = self._predict(screen_units(lifted_NJ2, size), options.flip)
+            pose_m[there] = self._predict(screen_units(lifted_NJ2, size), absent_NJ, options.flip)
         else:
             uv_NJ2 = undistort(lifted_NJ2, camera_9, iterations=20 if camera_9[4:].any() else 0)
-            pose_m[there] = self._predict(self._seen_in_training(uv_NJ2), options.flip)
+            pose_m[there] = self._predict(self._seen_in_training(uv_NJ2), absent_NJ, options.flip)
             root_m = np.full((len(pose_m), 3), np.nan, dtype=np.float32)
             root_m[there] = _roots(origin, track.frames[there], pose_m[there], uv_NJ2)
         if options.smooth:
@@ -266,10 +276,12 @@ class Lifter:
         joints = [order.human36m_joints.index(joint) for joint in self.skeleton.joints]
         return confidence_to_human36m(order, track.scores)[:, joints]
 
-    def _predict(self, screen_NJ2: np.ndarray, flip: bool) -> np.ndarray:
-        return predict(
-            self.network, screen_NJ2.astype(np.float32), self.skeleton, flip=flip, batch=_BATCH, device=self.device
-        )
+    def _predict(self, screen_NJ2: np.ndarray, absent_NJ: np.ndarray, flip: bool) -> np.ndarray:
+        screen_NJ2 = screen_NJ2.astype(np.float32)
+        if absent_NJ.any():
+            filled = fill_missing(torch.from_numpy(screen_NJ2), torch.from_numpy(absent_NJ), self.skeleton)
+            screen_NJ2 = filled.numpy()
+        return predict(self.network, screen_NJ2, self.skeleton, flip=flip, batch=_BATCH, device=self.device)
 
     def _seen_in_training(self, uv_NJ2: np.ndarray) -> np.ndarray:
         """What the mean camera of the training would have seen: screen units."""
@@ -321,20 +333,26 @@ def _known_px(track: Track, size: Size, min_score: float) -> np.ndarray:
 
 
 def _roots(origin: Path, frames_N: np.ndarray, pose_NJ3: np.ndarray, uv_NJ2: np.ndarray) -> np.ndarray:
-    """(N, 3) where the root joints stand; NaN where only a place behind the camera fits."""
-    normal_inverse_N33 = root_normal_inverse(uv_NJ2)
-    is_point_N = ~np.isfinite(normal_inverse_N33).all((1, 2))
-    if is_point_N.any():
-        raise InputError(f"{origin}: in frame {frames_N[is_point_N][0]} all joints lie at one point.")
-    root_N3 = solve_root(pose_NJ3.astype(np.float64), uv_NJ2, normal_inverse_N33)
+    """(N, 3) where the root joints stand, by the joints that have 2D; NaN where only a place behind the camera fits."""
+    root_N3 = np.empty((len(pose_NJ3), 3))
+    seen_NJ = ~np.isnan(uv_NJ2).any(-1)
+    for seen_J in np.unique(seen_NJ, axis=0):  # frames that have the same joints, together
+        rows = np.flatnonzero((seen_NJ == seen_J).all(-1))
+        uv_MK2 = uv_NJ2[rows][:, seen_J]
+        normal_inverse_M33 = root_normal_inverse(uv_MK2)
+        is_point_M = ~np.isfinite(normal_inverse_M33).all((1, 2))
+        if is_point_M.any():
+            raise InputError(f"{origin}: in frame {frames_N[rows][is_point_M][0]} all joints lie at one point.")
+        root_N3[rows] = solve_root(pose_NJ3[rows][:, seen_J].astype(np.float64), uv_MK2, normal_inverse_M33)
     root_N3[root_N3[:, 2] <= 0] = np.nan
     return root_N3
 
 
-def _nothing_to_lift(origin: Path, rows: Rows, skeleton: Skeleton) -> str:
+def _nothing_to_lift(origin: Path, rows: Rows, skeleton: Skeleton, most_missing: int) -> str:
     absent_J = np.isnan(rows.keypoints_px).any(-1).sum(0)
     counts = ", ".join(f"{skeleton.joints[j]} {absent_J[j]}" for j in np.argsort(-absent_J)[:4] if absent_J[j])
+    needed = f"{len(skeleton.joints) - most_missing} of the" if most_missing else "all the"
     return (
-        f"{origin}: none of its {len(rows.frames)} frames has all the joints that the skeleton {skeleton.name} needs "
+        f"{origin}: none of its {len(rows.frames)} frames has {needed} joints that the skeleton {skeleton.name} needs "
         f"(missing most often: {counts})."
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
 
 from wsgcn.base import limits
@@ -55,7 +55,9 @@ class Checkpoint:
     skeleton: Skeleton
     source: str  # of the 2D it was trained with, the value of detections.source
     source_words: str  # what that is
-    camera_9: tuple[float, ...]  # mean intrinsics of its labelled poses, normalised screen units, see wsgcn.pose.camera
+    # Mean intrinsics of its labelled poses, normalised screen units, see wsgcn.pose.camera; a usual camera without
+    # distortion where they were seen by any.
+    camera_9: tuple[float, ...]
     params: Mapping[str, Any]  # the parameters that it depends on, as in params.yaml
     weights: Mapping[str, Tensor]
     optimiser: Mapping[str, Any]
@@ -222,10 +224,15 @@ class _Chosen(_Part):
     validation_mpjpe_mm: float | None
 
 
+def _with_view(model: object) -> object:
+    """Files from before there was a choice lack what the network sees."""
+    return {"sees": "picture", **model} if isinstance(model, dict) else model
+
+
 class _Parts(_Part):
     """What a checkpoint file holds."""
 
-    model: Model
+    model: Annotated[Model, BeforeValidator(_with_view)]
     params: dict[str, Any]
     skeleton: Literal["h36m16", "h36m17"]
     joints: list[str]

@@ -16,6 +16,7 @@ from wsgcn.model.modulated_gcn import ModulatedGCN
 from wsgcn.model.params import Linear, Model
 from wsgcn.model.params import ModulatedGCN as ModulatedGCNSection
 from wsgcn.model.params import SemGCN as SemGCNSection
+from wsgcn.model.person import PersonCentred
 from wsgcn.model.semgcn import SemGCN
 from wsgcn.pose.skeleton import Skeleton
 
@@ -74,7 +75,8 @@ def build_network(skeleton: Skeleton, model: Model, seed: int | None = None) -> 
         seed: draws the initial weights; with None they come from torch's global generator.
     """
     if seed is None:
-        return NETWORKS[model.name].build(skeleton, **model.chosen.model_dump())
+        network = NETWORKS[model.name].build(skeleton, **model.chosen.model_dump())
+        return PersonCentred(network) if model.sees == "person" else network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build_network(skeleton, model)
@@ -82,7 +84,8 @@ def build_network(skeleton: Skeleton, model: Model, seed: int | None = None) -> 
 
 def describe_network(model: Model) -> str:
     """The network in one line."""
-    return NETWORKS[model.name].words(model.chosen)
+    words = NETWORKS[model.name].words(model.chosen)
+    return f"{words}, sees the person centred" if model.sees == "person" else words
 
 
 def count_parameters(network: nn.Module) -> int:

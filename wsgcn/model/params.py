@@ -24,7 +24,7 @@ class Linear(Section):
 
 
 def _is_network(name: str) -> str:
-    networks = [field for field in Model.model_fields if field != "name"]
+    networks = [field for field in Model.model_fields if field not in ("name", "sees")]
     if name not in networks:
         raise ValueError(f"input should be one of {', '.join(networks)}, found {name!r}")
     return name
@@ -40,6 +40,7 @@ class Model(Section):
     """The network's name, and for each network that there is a section of its own name."""
 
     name: Annotated[str, AfterValidator(_is_network)]
+    sees: Literal["picture", "person"]
     semgcn: SemGCN
     linear: Linear
     modulated_gcn: ModulatedGCN

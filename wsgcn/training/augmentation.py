@@ -2,7 +2,8 @@
 
 A pose is kept as the directions and lengths of its bones. At every step a batch of them is rescaled, mirrored, turned
 about the vertical, put at another pose's place on the floor and projected with full distortion, so 2D and 3D stay
-exactly consistent and the labelled set has no end. Everything is a fixed number of operations on whole batches: nothing
+exactly consistent and the labelled set has no end. `wsgcn.training.widening` adds motion and errors that no capture
+has. Everything is a fixed number of operations on whole batches: nothing
 is read back from the device, so CUDA can capture it in the step.
 
 The random numbers are a hash of seed, step and position (`uniform`), with no state: a resumed run draws what the
@@ -14,7 +15,6 @@ Frames: world, metres, z up; camera, metres, x right, y down, z forward; picture
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +22,9 @@ from torch import Tensor
 from wsgcn.pose.camera import project
 from wsgcn.pose.skeleton import Skeleton
 from wsgcn.training.params import AnyCamera, Augmentation
+from wsgcn.training.rotations import about_x, about_z, exp, normal, uniform
 from wsgcn.training.tensors import Tensors
+from wsgcn.training.widening import Widener
 
 # Columns of a pose's random numbers: uniform ones, then those that are made normal, the bones' lengths last.
 _MIRROR, _TURN, _PLACE, _PITCH, _ROLL, _FOCAL, _X, _Y, _APPARENT = range(9)
@@ -123,6 +125,7 @@ class Drawer:
 
     def __init__(self, skeleton: Skeleton, settings: Augmentation, seed: int, device: torch.device) -> None:
         self._settings, self._seed = settings, seed
+        self._widener = Widener(skeleton, settings, seed, device) if settings.is_widened else None
         joints, bones = len(skeleton.joints), skeleton.bones
         # positions = chain @ bones: every joint is the sum of the bones between the root and itself.
         chain_JE = torch.zeros(joints, len(bones))
@@ -148,7 +151,11 @@ class Drawer:
         settings = self._settings
         random_BC = uniform(self._seed, step, len(index_B), _BONES + self._groups, poses.lengths_NE.device)
         normal_BC = normal(random_BC[:, _SIZE:])
+        widener = self._widener
         directions_BE3, lengths_BE = poses.directions_NE3[index_B], poses.lengths_NE[index_B]
+        if widener is not None:
+            more_BC = widener.random(len(index_B), step, lengths_BE.device)
+            directions_BE3 = widener.moved(poses.directions_NE3, poses.lengths_NE, index_B, more_BC)
         camera_B = poses.camera_N[index_B]
 
         if settings.mirror:
@@ -158,14 +165,16 @@ class Drawer:
             lengths_BE = torch.where(is_mirrored_B[:, None], lengths_BE[:, self._mirror_E], lengths_BE)
         if settings.size or settings.bones:
             bones_BG = normal_BC[:, _BONES - _SIZE :] * settings.bones
-            factors_BG = _exp(bones_BG + settings.size * normal_BC[:, :1])
+            factors_BG = exp(bones_BG + settings.size * normal_BC[:, :1])
             lengths_BE = lengths_BE * factors_BG[:, self._group_E]
         world_BJ3 = self._chain_JE @ (directions_BE3 * lengths_BE[..., None])
+        if widener is not None:
+            world_BJ3 = widener.tipped(world_BJ3, more_BC)
 
         if settings.camera == "capture":
             rotation_B33 = poses.rotation_K33[camera_B]
             if settings.turn:
-                rotation_B33 = rotation_B33 @ _about_z(2 * math.pi * random_BC[:, _TURN])
+                rotation_B33 = rotation_B33 @ about_z(2 * math.pi * random_BC[:, _TURN])
             pose_BJ3 = world_BJ3 @ rotation_B33.mT
             # The lowest joint keeps its height above the floor.
             height_B = poses.lowest_N[index_B] - world_BJ3[..., 2].amin(1)
@@ -177,17 +186,18 @@ class Drawer:
             root_B3 = (poses.rotation_K33[camera_B] @ from_camera_B3[..., None])[..., 0]
             if settings.tilt_rad:
                 tilt_BC = settings.tilt_rad * normal_BC[:, _TILT_X - _SIZE : _TILT_Z - _SIZE + 1]
-                tilt_B33 = _about_z(tilt_BC[:, 1]) @ _about_x(tilt_BC[:, 0])
+                tilt_B33 = about_z(tilt_BC[:, 1]) @ about_x(tilt_BC[:, 0])
                 pose_BJ3 = pose_BJ3 @ tilt_B33.mT
                 root_B3 = (tilt_B33 @ root_B3[..., None])[..., 0]
             if settings.distance:
-                root_B3 = root_B3 * _exp(settings.distance * normal_BC[:, _DISTANCE - _SIZE, None])
+                root_B3 = root_B3 * exp(settings.distance * normal_BC[:, _DISTANCE - _SIZE, None])
             intrinsics_B9 = poses.intrinsics_K9[camera_B]
         else:
             rotation_B33, root_B3, intrinsics_B9 = _any_camera(settings.any, random_BC, world_BJ3, self._level_33)
             pose_BJ3 = world_BJ3 @ rotation_B33.mT
 
-        keypoints_BJ2 = project(pose_BJ3 + root_B3[:, None], intrinsics_B9)
+        seen_BJ3 = pose_BJ3 if widener is None else widener.with_eyes(pose_BJ3, more_BC)
+        keypoints_BJ2 = project(seen_BJ3 + root_B3[:, None], intrinsics_B9)
         if poses.residual_NJ2 is not None and poses.apparent_N is not None:
             residual_BJ2 = poses.residual_NJ2[index_B]
             if settings.mirror:
@@ -195,6 +205,8 @@ class Drawer:
                 residual_BJ2 = torch.where(is_mirrored_B[:, None, None], mirrored_BJ2, residual_BJ2)
             scale_B = intrinsics_B9[:, 0] / root_B3[:, 2] / poses.apparent_N[index_B]
             keypoints_BJ2 = keypoints_BJ2 + residual_BJ2 * scale_B[:, None, None]
+        if widener is not None:
+            keypoints_BJ2 = widener.detected(keypoints_BJ2, more_BC)
         return DrawnPoses(keypoints_BJ2, pose_BJ3, root_B3, intrinsics_B9)
 
 
@@ -208,9 +220,9 @@ def _any_camera(
 
     pitch_B = torch.deg2rad(within(ranges.pitch_deg, _PITCH))
     roll_B = torch.deg2rad(within((-ranges.roll_deg, ranges.roll_deg), _ROLL))
-    focal_B = _exp(within([math.log(end) for end in ranges.focal], _FOCAL))
-    apparent_B = _exp(within([math.log(end) for end in ranges.apparent], _APPARENT))
-    rotation_B33 = _about_z(roll_B) @ _about_x(pitch_B) @ level_33 @ _about_z(2 * math.pi * random_BC[:, _TURN])
+    focal_B = exp(within([math.log(end) for end in ranges.focal], _FOCAL))
+    apparent_B = exp(within([math.log(end) for end in ranges.apparent], _APPARENT))
+    rotation_B33 = about_z(roll_B) @ about_x(pitch_B) @ level_33 @ about_z(2 * math.pi * random_BC[:, _TURN])
     extent_B = torch.linalg.vector_norm(world_BJ3.amax(1) - world_BJ3.amin(1), dim=-1)
     # Not so near that a limb stretched towards the camera reaches it.
     depth_B = torch.maximum(focal_B * extent_B / apparent_B, 1.25 * extent_B)
@@ -219,53 +231,3 @@ def _any_camera(
     zero_B = torch.zeros_like(focal_B)
     intrinsics_B9 = torch.stack((focal_B, focal_B, *[zero_B] * 7), -1)
     return rotation_B33, root_B3, intrinsics_B9
-
-
-def _about_z(angle_B: Tensor) -> Tensor:
-    """Rotations (B, 3, 3) about the third axis."""
-    cos, sin = _cos_sin(angle_B)
-    zero, one = torch.zeros_like(cos), torch.ones_like(cos)
-    return torch.stack((cos, -sin, zero, sin, cos, zero, zero, zero, one), -1).unflatten(-1, (3, 3))
-
-
-def _about_x(angle_B: Tensor) -> Tensor:
-    """Rotations (B, 3, 3) about the first axis."""
-    cos, sin = _cos_sin(angle_B)
-    zero, one = torch.zeros_like(cos), torch.ones_like(cos)
-    return torch.stack((one, zero, zero, zero, cos, -sin, zero, sin, cos), -1).unflatten(-1, (3, 3))
-
-
-def uniform(seed: int, step: int | Tensor, rows: int, columns: int, device: torch.device) -> Tensor:
-    """Random numbers (rows, columns) in [0, 1), float32: a hash of seed, step, row and column.
-
-    The hash is Chris Wellons' "lowbias32" (hash-prospector), in int64 because torch lacks products of uint32.
-    """
-    counter = torch.arange(rows * columns, device=device)
-    key = _hash(_hash(seed & 0xFFFFFFFF) ^ (step & 0xFFFFFFFF))
-    hashed = _hash(_hash(counter) ^ key)
-    return ((hashed >> 8).float() * 2**-24).view(rows, columns)
-
-
-def _hash(x: Any) -> Any:
-    """lowbias32 of integers in [0, 2^32), a number or a tensor."""
-    x = (x ^ (x >> 16)) * 0x7FEB352D & 0xFFFFFFFF
-    x = (x ^ (x >> 15)) * 0x846CA68B & 0xFFFFFFFF
-    return x ^ (x >> 16)
-
-
-def normal(uniform_: Tensor) -> Tensor:
-    """Standard normal numbers from uniform ones, one for one: the inverse of the distribution, within +-5.3."""
-    return torch.special.ndtri(uniform_.clamp(2**-24, 1 - 2**-24))
-
-
-# On the CPU MKL computes torch's exp, sin, cos and erfinv with all threads, and waking them took 0.3 ms a call, more
-# than half of the time of a batch in all. What is used here instead is computed in the thread that asks.
-
-
-def _exp(x: Tensor) -> Tensor:
-    return torch.pow(math.e, x)
-
-
-def _cos_sin(angle: Tensor) -> tuple[Tensor, Tensor]:
-    circle = torch.polar(torch.ones_like(angle), angle)
-    return circle.real, circle.imag

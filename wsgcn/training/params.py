@@ -18,6 +18,7 @@ def _in_order(ends: list[float]) -> list[float]:
 Number = TypeVar("Number")
 Range = Annotated[list[Number], Field(min_length=2, max_length=2), AfterValidator(_in_order)]
 Spread = Annotated[float, Field(ge=0, le=0.5)]  # a standard deviation
+Likelihood = Annotated[float, Field(ge=0, le=1)]  # a share of the poses, or of their limbs
 
 
 class AnyCamera(Section):
@@ -42,6 +43,18 @@ class Augmentation(Section):
     distance: Spread
     camera: Literal["capture", "any"]
     any: AnyCamera
+    recombine: Likelihood
+    limbs: Likelihood
+    tip: Likelihood
+    noise: Spread
+    outliers: Annotated[float, Field(ge=0, le=0.5)]
+    coco: Likelihood
+    missing: Likelihood
+
+    @property
+    def is_widened(self) -> bool:
+        """Whether anything of `wsgcn.training.widening` is on."""
+        return any((self.recombine, self.limbs, self.tip, self.noise, self.outliers, self.coco, self.missing))
 
     @property
     def is_on(self) -> bool:

@@ -21,6 +21,7 @@ from wsgcn.base.files import write_atomically
 from wsgcn.base.run import Run
 from wsgcn.model.checkpoint import Checkpoint, Chosen, load_checkpoint
 from wsgcn.model.networks import build_network
+from wsgcn.model.person import FOCAL
 from wsgcn.model.runtime import check_precision, prepare
 from wsgcn.pose.skeleton import SKELETONS
 from wsgcn.pose.store import Detections
@@ -76,7 +77,10 @@ def warm_up(
     weights_at_start = copied(network.state_dict())
     with Detections(detections_path) as detections:
         source, source_words = detections.source, detections.source_words
-        camera_9 = _mean_camera(detections, params.data.subjects.labelled)
+        if params.augmentation.camera == "any":
+            camera_9 = (FOCAL, FOCAL, *[0.0] * 7)
+        else:
+            camera_9 = _mean_camera(detections, params.data.subjects.labelled)
     start = Checkpoint(
         model=params.model,
         skeleton=skeleton,
