@@ -78,6 +78,7 @@ def plot_losses(path: Path | str, warmup: Columns, weak: Columns, data: str, *, 
                 axes[0].plot(epochs, curves[name], color=colour, marker=marker, label=name)
         axes[0].set(yscale="log", ylabel="mean over the epoch (log scale)")
         axes[0].yaxis.set_major_formatter(FormatStrFormatter("%g"))
+        axes[0].yaxis.set_minor_formatter(FormatStrFormatter("%g"))
         axes[0].legend(loc="upper right")
         if validated:
             axes[1].plot(epochs, validation_mm, color=palette.SERIES[3], marker=marker)
