@@ -139,7 +139,7 @@ def test_a_flipped_bit_fails_the_checksum(tmp_path: Path, name: str) -> None:
 def test_something_else_under_an_archives_name_is_named(tmp_path: Path) -> None:
     for name in ("page.tgz", "page.zip"):
         (tmp_path / name).write_text("<html>please sign in</html>" * 100)
-        with pytest.raises(InputError, match=rf"{name}: is not a readable"):
+        with pytest.raises(InputError, match=rf"{name}: is a web page, expected a readable (tar|zip) archive"):
             _read(tmp_path / name)
 
 

@@ -71,7 +71,7 @@ def sentences(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", HEADERS)
 def test_a_header_that_is_not_what_it_says_is_one_sentence(sentences: dict[str, list[str]], name: str) -> None:
     for sentence in sentences[name]:
-        assert "is not a readable np" in sentence
+        assert "is not a readable np" in sentence or (name == "objects" and "holds pickled Python objects" in sentence)
 
 
 def test_the_sentence_has_both_sizes(tmp_path: Path) -> None:

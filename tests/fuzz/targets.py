@@ -246,11 +246,13 @@ def coco_results(_: Path) -> Iterator[Seed]:
 
 
 def coco_annotations(_: Path) -> Iterator[Seed]:
-    yield {"coco.json": _json(coco.annotations(triples(4)))}
-    tree = coco.annotations(triples(3))
-    for t, image in enumerate(tree["images"]):
-        image["frame_id"] = 10 * t
-    yield {"coco.json": _json(tree)}
+    for step in (1, 10):
+        tree = coco.annotations(triples(3))
+        for t, image in enumerate(tree["images"]):
+            image |= {"width": SIZE[0], "height": SIZE[1]}
+            if step > 1:
+                image["frame_id"] = step * t
+        yield {"coco.json": _json(tree)}
 
 
 def alphapose_results(_: Path) -> Iterator[Seed]:

@@ -35,8 +35,12 @@ def test_a_number_always_gives_the_same_damage_and_others_give_other(name: str, 
     def case(number: int) -> bytes:
         return damaged(Draw(np.random.default_rng([crc32(name.encode()), number]), pool, tmp_path), pool[0])
 
-    first = [case(number) for number in range(4)]
-    assert [case(number) for number in range(4)] == first
+    # Three attempts, because HDF5 writes the second of the day into some objects that a case changes.
+    for _ in range(3):
+        first, again = ([case(number) for number in range(4)] for _ in range(2))
+        if again == first:
+            break
+    assert again == first
     assert len({pool[0], *first}) > 3
 
 

@@ -158,7 +158,7 @@ CHECKPOINTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a compressed pickle": (lambda w: repacked(w, bytes, zipfile.ZIP_DEFLATED), "is compressed"),
     "a pickle of 4 GB": (lambda w: zip_of("archive/data.pkl", deflated_zeros(), 2**32 - 1), "is compressed"),
     "nothing but instructions": (lambda w: pickled(b"\x80\x02" + b"]0" * 600_000 + b"]."), "more than 1,000,000 instr"),
-    "a pickle alone": (lambda w: pickle.dumps({"format": "wsgcn checkpoint 1"}), "is not a readable checkpoint"),
+    "a pickle alone": (lambda w: pickle.dumps({"format": "wsgcn checkpoint 1"}), "is a pickle, which could run code"),
     "two pickles": (
         lambda w: zip_of("archive/data.pkl", b"\x03\x00", 0, 2),
         "expected one data.pkl",
