@@ -2,8 +2,8 @@
 
 What is counted must be equal. The errors may differ: on one machine the training repeats bit for bit, but another
 processor sums in another order, and training amplifies the last bit. With sums in other orders on one machine the
-default's MPJPE of 48.7 mm came out at 48.2 and 49.3 mm (MKL_CBWR=AVX2 and COMPATIBLE), and 1.1 mm apart with the compiled
-step and the plain layers. The tolerance is about twice the largest of these differences.
+default's MPJPE of 48.7 mm came out at 48.2 and 49.3 mm (MKL_CBWR=AVX2 and COMPATIBLE), and 1.1 mm apart with the
+compiled step and the plain layers. The tolerance is about twice the largest of these differences.
 """
 
 import json
