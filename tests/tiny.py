@@ -9,6 +9,7 @@ import yaml
 
 from wsgcn.captures.human36m.cameras import human36m_cameras
 from wsgcn.captures.human36m.names import ACTIONS, action_of
+from wsgcn.evaluation.evaluate import EvaluationPaths
 from wsgcn.pose.camera import project, world_to_camera
 from wsgcn.pose.skeleton import H36M17
 from wsgcn.pose.store import Sequence2D, create_detections, create_poses
@@ -90,6 +91,19 @@ def published_tree() -> dict[str, Any]:
         assert key in section
         section[key] = yaml.safe_load(value)
     return tree
+
+
+def evaluation_paths(trained: Path, out: Path) -> EvaluationPaths:
+    """A checkpoint and a capture in one folder, what is written in another."""
+    return EvaluationPaths(
+        checkpoint=trained / "weak.pt",
+        poses=trained / "poses.h5",
+        detections=trained / "detections.h5",
+        predictions=out / "predictions.h5",
+        report=out / "evaluation.json",
+        actions=out / "actions.csv",
+        joints=out / "joints.csv",
+    )
 
 
 def tiny_params(**changes: Any) -> Params:

@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.tiny import tiny_params, write_tiny_capture
+from tests.tiny import evaluation_paths, tiny_params, write_tiny_capture
 from wsgcn.base.errors import InputError
 from wsgcn.base.run import RecordingTracker, Run
 from wsgcn.evaluation import metrics, published
-from wsgcn.evaluation.evaluate import ErrorSums, EvaluationPaths, evaluate, table
+from wsgcn.evaluation.evaluate import ErrorSums, evaluate, table
 from wsgcn.evaluation.params import EvaluateParams
 from wsgcn.model.checkpoint import load_checkpoint
 from wsgcn.model.predict import predict
@@ -38,23 +38,11 @@ def params_of(**changes):
     return EvaluateParams.of(tiny_params(data__skeleton="h36m17", data__stride=7, **changes))
 
 
-def paths(trained, out):
-    return EvaluationPaths(
-        checkpoint=trained / "weak.pt",
-        poses=trained / "poses.h5",
-        detections=trained / "detections.h5",
-        predictions=out / "predictions.h5",
-        report=out / "evaluation.json",
-        actions=out / "actions.csv",
-        joints=out / "joints.csv",
-    )
-
-
 @pytest.fixture(scope="module")
 def evaluated(trained, tmp_path_factory):
     out = tmp_path_factory.mktemp("evaluated")
     tracker = RecordingTracker()
-    evaluate(params_of(), paths(trained, out), Run(tracker))
+    evaluate(params_of(), evaluation_paths(trained, out), Run(tracker))
     return out, tracker
 
 
@@ -105,7 +93,7 @@ def test_the_truth_is_in_the_camera_frame(evaluated, trained):
 
 
 def test_two_evaluations_give_the_same_bytes(evaluated, trained, tmp_path):
-    evaluate(params_of(), paths(trained, tmp_path))
+    evaluate(params_of(), evaluation_paths(trained, tmp_path))
     for name in ("predictions.h5", "evaluation.json", "actions.csv"):
         assert (tmp_path / name).read_bytes() == (evaluated[0] / name).read_bytes()
 
@@ -121,15 +109,15 @@ def _other_detections(folder, trained, source):
 def test_a_checkpoint_that_does_not_fit_is_refused_and_nothing_is_written(trained, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(InputError, match=r"h36m17 with 17 joints, but data\.skeleton is h36m16 with 16"):
-        evaluate(EvaluateParams.of(tiny_params()), paths(trained, out))
-    with_cpn = replace(paths(trained, out), detections=_other_detections(tmp_path, trained, "cpn"))
+        evaluate(EvaluateParams.of(tiny_params()), evaluation_paths(trained, out))
+    with_cpn = replace(evaluation_paths(trained, out), detections=_other_detections(tmp_path, trained, "cpn"))
     with pytest.raises(InputError, match=r"weak\.pt: was trained with gt 2D, but the detections are cpn"):
         evaluate(params_of(), with_cpn)
     assert not out.exists()
 
 
 def test_the_network_is_the_checkpoints_whatever_the_parameters_say(evaluated, trained, tmp_path):
-    evaluate(params_of(model__semgcn__channels=16), paths(trained, tmp_path))
+    evaluate(params_of(model__semgcn__channels=16), evaluation_paths(trained, tmp_path))
     assert (tmp_path / "predictions.h5").read_bytes() == (evaluated[0] / "predictions.h5").read_bytes()
 
 
@@ -195,7 +183,7 @@ def test_a_metric_that_nobody_published_has_a_dash_beside_the_published_row(
     row = published.ROWS[0]
     monkeypatch.setattr("wsgcn.evaluation.evaluate.published_row", lambda trained_with, tested_with: row)
     tracker = RecordingTracker()
-    report = evaluate(params_of(data__raw="h36m.zip"), paths(trained, tmp_path), Run(tracker))
+    report = evaluate(params_of(data__raw="h36m.zip"), evaluation_paths(trained, tmp_path), Run(tracker))
     lines = capsys.readouterr().out.splitlines()
     header = next(line for line in lines if line.startswith("action "))
     [line] = [line for line in lines if line.startswith(f"published: {row.name}")]
@@ -237,7 +225,9 @@ def dancing(trained, tmp_path):
 
 
 def test_an_action_that_human36m_does_not_have_is_reported_and_counts(dancing, trained):
-    files = replace(paths(trained, dancing / "out"), poses=dancing / "poses.h5", detections=dancing / "detections.h5")
+    files = replace(
+        evaluation_paths(trained, dancing / "out"), poses=dancing / "poses.h5", detections=dancing / "detections.h5"
+    )
     report = evaluate(params_of(), files)
     assert list(report["actions"]) == ["Bow", "Walking", "Dancing"], "in the capture's order; one has no take here"
     assert {action: row["frames"] for action, row in report["actions"].items()} == {

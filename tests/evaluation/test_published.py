@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.tiny import published_tree, tiny_params, write_tiny_capture
+from tests.tiny import evaluation_paths, published_tree, tiny_params, write_tiny_capture
 from tests.tiny_checkpoint import write_tiny_checkpoint
 from wsgcn.base.section import flat
-from wsgcn.evaluation.evaluate import EvaluationPaths, evaluate
+from wsgcn.evaluation.evaluate import evaluate
 from wsgcn.evaluation.params import EvaluateParams
 from wsgcn.evaluation.published import ROWS, published_row
 from wsgcn.model.networks import NETWORKS
@@ -223,15 +223,7 @@ def test_the_row_is_in_the_report_but_not_on_the_synthetic_capture(
     write_tiny_capture(tmp_path, subjects=("S1", "S9", "S11"), takes=("Eating",), frames=2)
     checkpoint = write_tiny_checkpoint(tmp_path / "weak.pt")
     replace(checkpoint, params=record_of(params_of(changes))).save(tmp_path / "weak.pt")
-    paths = EvaluationPaths(
-        checkpoint=tmp_path / "weak.pt",
-        poses=tmp_path / "poses.h5",
-        detections=tmp_path / "detections.h5",
-        predictions=tmp_path / "predictions.h5",
-        report=tmp_path / "evaluation.json",
-        actions=tmp_path / "actions.csv",
-        joints=tmp_path / "joints.csv",
-    )
+    paths = evaluation_paths(tmp_path, tmp_path)
     subjects = {"labelled": ["S1"], "labelled_takes": 1.0, "unlabelled": [], "validation": [], "test": ["S9", "S11"]}
     evaluate(EvaluateParams.of(tiny_params(data__raw=raw, data__subjects=subjects)), paths)
     report, printed = json.loads(paths.report.read_text(encoding="utf-8")), capsys.readouterr().out

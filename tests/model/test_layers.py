@@ -1,13 +1,13 @@
 """Each layer against the formula as it is published, written out slowly here, with the layer's own weights."""
 
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.model.initial_values import assert_published_initial_values
 from wsgcn.model import layers
 from wsgcn.model.layers import GraphBlock, NonLocal, ResidualBlock, SemGraphConv
 from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
@@ -21,13 +21,7 @@ PRECISIONS = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """These tensors are too small to share between threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # The literal forms
@@ -269,13 +263,7 @@ def test_at_first_a_joint_attends_evenly_to_itself_and_its_neighbours(skeleton: 
 def test_the_initial_weights_have_the_published_ranges() -> None:
     torch.manual_seed(4)
     layer = SemGraphConv(64, 128, H36M16)
-    # Xavier by PyTorch's rule on (2, 64, 128): 128 is the receptive field of 64 inputs and 2 outputs.
-    bound = 1.414 * math.sqrt(6 / (64 * 128 + 2 * 128))
-    assert layer.weight.shape == (2, 64, 128)
-    assert 0.99 * bound < layer.weight.abs().max().item() <= bound
-    assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
-    assert 0.9 / math.sqrt(128) < layer.bias.abs().max().item() <= 1 / math.sqrt(128)
-    assert layer.bias.min() < 0 < layer.bias.max()
+    assert_published_initial_values(layer)
 
 
 @SKELETONS

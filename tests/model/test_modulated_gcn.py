@@ -3,13 +3,13 @@
 import io
 import math
 import re
-from collections.abc import Iterator
 
 import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.model.initial_values import assert_published_initial_values
 from tests.model.test_layers import (
     PRECISIONS,
     SKELETONS,
@@ -29,13 +29,7 @@ from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
 CANCELLING = ("convolution.bias",)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """These tensors are too small to share between threads."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def small(skeleton: Skeleton = H36M16, *, dropout: float = 0.0, seed: int = 0) -> ModulatedGCN:
@@ -188,13 +182,7 @@ def test_the_adjacency_is_normalised_by_neighbours_and_then_made_symmetric() -> 
 def test_the_initial_values_are_the_published_ones() -> None:
     torch.manual_seed(8)
     layer = ModulatedGraphConv(64, 128, H36M16)
-    # Xavier by PyTorch's rule on (2, 64, 128): 128 is the receptive field of 64 inputs and 2 outputs.
-    bound = 1.414 * math.sqrt(6 / (64 * 128 + 2 * 128))
-    assert layer.weight.shape == (2, 64, 128)
-    assert 0.99 * bound < layer.weight.abs().max().item() <= bound
-    assert layer.weight.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
-    assert 0.9 / math.sqrt(128) < layer.bias.abs().max().item() <= 1 / math.sqrt(128)
-    assert layer.bias.min() < 0 < layer.bias.max()
+    assert_published_initial_values(layer)
     assert torch.equal(layer.weight_modulation, torch.ones(16, 128))
     assert torch.equal(layer.affinity_modulation, torch.full((16, 16), 1e-6))
 

@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.tiny import tiny_params, write_tiny_capture
+from tests.tiny import evaluation_paths, tiny_params, write_tiny_capture
 from tests.tiny_checkpoint import write_tiny_checkpoint
 from wsgcn.base.files import file_sha256
-from wsgcn.evaluation.evaluate import EvaluationPaths, evaluate
+from wsgcn.evaluation.evaluate import evaluate
 from wsgcn.evaluation.metrics import METRICS
 from wsgcn.evaluation.params import EvaluateParams
 from wsgcn.release.model_card import model_card
@@ -20,18 +20,9 @@ def params_of(**changes):
 def run(tmp_path_factory):
     """A checkpoint's path and the report of its evaluation."""
     folder = tmp_path_factory.mktemp("card")
-    poses, detections = write_tiny_capture(folder, takes=("Eating", "Walking", "Walking 1"))
+    write_tiny_capture(folder, takes=("Eating", "Walking", "Walking 1"))
     write_tiny_checkpoint(folder / "weak.pt")
-    paths = EvaluationPaths(
-        checkpoint=folder / "weak.pt",
-        poses=poses,
-        detections=detections,
-        predictions=folder / "predictions.h5",
-        report=folder / "evaluation.json",
-        actions=folder / "actions.csv",
-        joints=folder / "joints.csv",
-    )
-    return folder / "weak.pt", evaluate(params_of(), paths)
+    return folder / "weak.pt", evaluate(params_of(), evaluation_paths(folder, folder))
 
 
 def rows(card):

@@ -73,7 +73,7 @@ def test_each_frame_is_fitted_by_itself_once_the_lengths_are_known(monkeypatch):
     found = consistent_depths(noisy, uv, everybody(40), 1, H36M16, BONE_SD_M, DEPTH_SD_M)
 
     # The lengths of the last round are those of the depths before it: the same call with one round less.
-    monkeypatch.setattr(pseudo_labels, "_ITERATIONS", pseudo_labels._ITERATIONS[:-1])
+    monkeypatch.setattr(pseudo_labels, "_ROUNDS", pseudo_labels._ROUNDS[:-1])
     before = consistent_depths(noisy, uv, everybody(40), 1, H36M16, BONE_SD_M, DEPTH_SD_M)
     lengths = symmetric_lengths(before[..., None] * rays(uv), everybody(40), 1, H36M16)[0]
 
