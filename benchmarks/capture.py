@@ -37,7 +37,7 @@ def archives(cache: Path = CACHE, training_frames: int = TRAINING_FRAMES, test_f
     """A folder with Poses_D3_Positions_S*.tgz of seven subjects, each of 15 actions in two takes."""
     folder = cache / f"archives-{training_frames}-{test_frames}"
     frames = {subject: test_frames if subject in TEST_SUBJECTS else training_frames for subject in SUBJECTS}
-    return _made_once(folder, lambda new: _write_archives(new, frames))
+    return made_once(folder, lambda new: _write_archives(new, frames))
 
 
 def prepared(
@@ -46,7 +46,7 @@ def prepared(
     """poses.h5 and detections.h5 (exact 2D) of that capture."""
     raw = archives(cache, training_frames, test_frames)
     folder = cache / f"prepared-{training_frames}-{test_frames}"
-    _made_once(folder, lambda new: prepare(raw, new))
+    made_once(folder, lambda new: prepare(raw, new))
     return folder / "poses.h5", folder / "detections.h5"
 
 
@@ -65,7 +65,7 @@ def full_size_params(raw: Path | str = "capture") -> Params:
     return parse_params(tree, "params.yaml")
 
 
-def _made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
     """The folder, which `make` fills if it is not there; it appears whole."""
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)

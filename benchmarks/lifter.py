@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.capture import CACHE, ROOT, _made_once
+from benchmarks.capture import CACHE, ROOT, made_once
 from wsgcn.captures.capture import Hints
 from wsgcn.captures.layouts import find_capture
 from wsgcn.captures.params import PreprocessParams
@@ -197,7 +197,7 @@ def residuals_m(human36m: Path, cache: Path = CACHE) -> np.ndarray:
         )
         import_detections(settings, folder / "poses.h5", folder / "detections.h5", folder / "detections.json")
 
-    folder = _made_once(cache / "lifter-cpn", prepare)
+    folder = made_once(cache / "lifter-cpn", prepare)
     parts = []
     with Poses(folder / "poses.h5") as poses, Detections(folder / "detections.h5") as detections:
         for sequence, camera in sequences_of(detections, takes_of(detections, detections.subjects)):

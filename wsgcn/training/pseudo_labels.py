@@ -16,8 +16,9 @@ from torch import Tensor
 from wsgcn.pose.skeleton import Skeleton
 
 _ROOT_SD_M = 0.5  # of the root's depth from the lifted one: what decides on the person's size
-_ROUNDS = 3  # of lengths from depths, and depths from lengths
-_ITERATIONS = (6, 6, 12)  # of Levenberg-Marquardt in each
+# Rounds of lengths from depths, and depths from lengths: how much less firmly lengths that are not yet right are held,
+# and the iterations of Levenberg-Marquardt.
+_ROUNDS = ((2, 6), (2, 6), (1, 12))
 
 
 def rays(uv_NJ2: Tensor) -> Tensor:
@@ -62,10 +63,9 @@ def consistent_depths(
         depth_sd_m: likewise a joint's depth, relative to the root's, from the lifted one.
     """
     rays_NJ3, depth_NJ = rays(uv_NJ2), lifted_NJ
-    for number, iterations in enumerate(_ITERATIONS, start=1):
+    for looseness, iterations in _ROUNDS:
         lengths_PE = symmetric_lengths(depth_NJ[..., None] * rays_NJ3, person_N, persons, skeleton)
-        # Lengths that are not yet right are held less firmly.
-        sd_m = bone_sd_m if number == _ROUNDS else 2 * bone_sd_m
+        sd_m = looseness * bone_sd_m
         depth_NJ = _fit(lifted_NJ, rays_NJ3, lengths_PE[person_N], skeleton, sd_m, depth_sd_m, iterations)
     return depth_NJ
 

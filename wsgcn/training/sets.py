@@ -44,7 +44,7 @@ class LabelledSet(Tensors):
 
     keypoints_NJ2: Tensor  # normalised screen units
     pose_NJ3: Tensor  # m, camera axes, relative to the root
-    world: PoseSet | None = None  # the same poses as augmentation takes them; None where there is none
+    world: PoseSet | None = None  # the same as augmentation takes them, then those that a teacher labels; None: no such
 
     def __len__(self) -> int:
         return len(self.keypoints_NJ2)
@@ -72,9 +72,8 @@ class Sets:
         With augmentation the labelled ones are drawn anew, as a function of the seed and the step. With a teacher
         indices from `teacher.first` on are pseudo-labelled poses.
         """
-        world = self.labelled.world if self.teacher is None else self.teacher.poses
-        if self.drawer is not None and world is not None:
-            drawn = self.drawer.draw(world, labelled_index_B, step)
+        if self.drawer is not None and self.labelled.world is not None:
+            drawn = self.drawer.draw(self.labelled.world, labelled_index_B, step)
             keypoints, truth_BJ3 = drawn.keypoints_BJ2, drawn.pose_BJ3
         else:
             keypoints = self.labelled.keypoints_NJ2.index_select(0, labelled_index_B)
@@ -121,9 +120,9 @@ def load_sets(
         validation_takes = takes_of(detections, validation_subjects(subjects.validation))
         if isinstance(subjects.validation, float):
             labelled_takes, validation_takes = split_takes(labelled_takes, subjects.validation, params.seed)
-        has_teacher = (
-            weak is not None and weak.epochs > 0 and weak.pseudo_labels.share > 0 and bool(subjects.unlabelled)
-        )
+        if weak is not None and not (weak.epochs and subjects.unlabelled):
+            weak = None  # it goes on with labels alone
+        has_teacher = weak is not None and weak.pseudo_labels.share > 0
         is_drawn = params.augmentation.is_on or has_teacher
         labelled = load_labelled(poses, detections, labelled_takes, skeleton, stride, with_world=is_drawn)
         if not len(labelled):
@@ -131,21 +130,22 @@ def load_sets(
         unlabelled_takes = takes_of(detections, subjects.unlabelled)
         unlabelled: UnlabelledSet | None = None
         source: PseudoSource | None = None
-        if weak is not None and weak.epochs and unlabelled_takes and (weak.uses_2d or has_teacher):
+        if weak is not None and (weak.uses_2d or has_teacher):
             with_roots = poses if weak.root == "ground_truth" else None
-            unlabelled = load_unlabelled(detections, unlabelled_takes, skeleton, stride, with_roots)
-            if has_teacher and len(unlabelled):
+            loaded = load_unlabelled(detections, unlabelled_takes, skeleton, stride, with_roots)
+            unlabelled = loaded.to(device) if len(loaded) else None
+            if unlabelled is not None and has_teacher:
                 source = pseudo_source(detections, unlabelled, unlabelled_takes, labelled_takes, weak, stride)
         validation = load_labelled(poses, detections, validation_takes, skeleton, stride)
         unlabelled_poses = count_poses(detections, unlabelled_takes, stride)
     labelled = labelled.to(device)
-    in_batches = unlabelled is not None and len(unlabelled) > 0 and weak is not None and weak.uses_2d
     teacher: Teacher | None = None
     if source is not None and labelled.world is not None and weak is not None:
         teacher = Teacher(source.to(device), labelled.world, skeleton, weak.pseudo_labels, params.seed)
+        labelled = replace(labelled, world=teacher.poses)
     return Sets(
         labelled=labelled,
-        unlabelled=unlabelled.to(device) if unlabelled is not None and in_batches else None,
+        unlabelled=unlabelled if weak is not None and weak.uses_2d else None,
         validation=validation.to(device) if len(validation) else None,
         bone_ends_2EJ=bone_ends(torch.tensor(skeleton.bones, device=device), len(skeleton.joints)),
         steps_per_epoch=epoch_steps(len(labelled), unlabelled_poses, params.training),
