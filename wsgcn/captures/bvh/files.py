@@ -23,7 +23,8 @@ _ROWS_OFF = 1  # by which writers miscount their frames
 _BOM_UTF8, _BOMS_UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
 _COMMENT = re.compile(r"(?:^|(?<=[ \t\n]))(?:#|//)[^\n]*")
-# Quantifiers are possessive, so that no text takes more than one pass.
+# Quantifiers are possessive, so that no text takes more than one pass; the last one need not be, and Python 3.11.2 leaves
+# such a group where it broke off and not where it last fitted.
 _MOTION = re.compile(r"^[ \t]*+MOTION\b", re.IGNORECASE | re.MULTILINE)
 _FRAMES = re.compile(
     r"\s*+Frames?+[ \t]*+:?+[ \t]*+(?P<count>\S++)[ \t]*+\n"
@@ -34,7 +35,7 @@ _HEADING = re.compile(r"\s*+HIERARCHY\b", re.IGNORECASE)
 _PART = re.compile(
     r"\s*+(?:(?P<kind>ROOT|JOINT|End[ \t]*+Site)\b(?P<name>[^{}\n]*+)\s*+\{"
     r"|OFFSET\b(?P<offset>(?:[ \t]++[^\s{}]++){3})"
-    r"|CHANNELS\b[ \t]*+(?P<count>[0-9]++)(?P<channels>(?:[ \t]++[XYZ](?:position|rotation)\b)*+)"
+    r"|CHANNELS\b[ \t]*+(?P<count>[0-9]++)(?P<channels>(?:[ \t]++[XYZ](?:position|rotation)\b)*)"
     r"|(?P<close>\}))",
     re.IGNORECASE,
 )
