@@ -23,8 +23,8 @@ _ROWS_OFF = 1  # by which writers miscount their frames
 _BOM_UTF8, _BOMS_UTF16 = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 
 _COMMENT = re.compile(r"(?:^|(?<=[ \t\n]))(?:#|//)[^\n]*")
-# Quantifiers are possessive, so that no text takes more than one pass; the last one need not be, and Python 3.11.2 leaves
-# such a group where it broke off and not where it last fitted.
+# Quantifiers are possessive, so that no text takes more than one pass. That of the channels need not be, and Python
+# 3.11.2 would end such a group where it broke off, and not where it last fitted.
 _MOTION = re.compile(r"^[ \t]*+MOTION\b", re.IGNORECASE | re.MULTILINE)
 _FRAMES = re.compile(
     r"\s*+Frames?+[ \t]*+:?+[ \t]*+(?P<count>\S++)[ \t]*+\n"
