@@ -1,4 +1,5 @@
 import argparse
+import io
 import json
 import subprocess
 import sys
@@ -105,6 +106,21 @@ def test_help_imports_nothing_heavy():
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     for module in ("torch", "numpy", "scipy", "pyarrow", "mlflow", "matplotlib"):
         assert f"'{module}'" not in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--help", "--print-completion=bash"])
+def test_what_the_parser_itself_prints_is_flushed_where_a_broken_pipe_is_caught(option, monkeypatch, tmp_path):
+    """Left to the interpreter's exit it would be an exception that nobody can catch."""
+
+    class Broken(io.TextIOWrapper):
+        def flush(self):
+            raise BrokenPipeError
+
+    with (tmp_path / "out").open("wb") as file:
+        stdout = Broken(io.BytesIO())
+        stdout.fileno = file.fileno
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main([option]) == 1
 
 
 def test_whoever_reads_the_output_may_stop_early():

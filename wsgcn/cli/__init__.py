@@ -35,12 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = build_parser()
     try:
-        arguments = parser.parse_args(argv)
-        status = arguments.run(arguments)
+        try:
+            arguments = parser.parse_args(argv)
+            status = arguments.run(arguments)
+        except SystemExit as stop:  # of argparse: help is status 0, wrong usage 2
+            status = int(stop.code or 0)
         sys.stdout.flush()
         return status
-    except SystemExit as stop:  # of argparse: help is status 0, wrong usage 2
-        return int(stop.code or 0)
     except InputError as error:
         if arguments.debug:
             traceback.print_exc()
