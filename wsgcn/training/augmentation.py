@@ -167,6 +167,8 @@ class Drawer:
             bones_BG = normal_BC[:, _BONES - _SIZE :] * settings.bones
             factors_BG = exp(bones_BG + settings.size * normal_BC[:, :1])
             lengths_BE = lengths_BE * factors_BG[:, self._group_E]
+        if widener is not None:
+            directions_BE3, lengths_BE = widener.shaped(directions_BE3, lengths_BE, more_BC)
         world_BJ3 = self._chain_JE @ (directions_BE3 * lengths_BE[..., None])
         if widener is not None:
             world_BJ3 = widener.tipped(world_BJ3, more_BC)

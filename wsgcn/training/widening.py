@@ -1,5 +1,6 @@
 """Augmentation for people whom no capture shows: motion widened on purpose, and 2D as detectors give it.
 
+Bodies: trunks of other shapes, since what a skeleton calls hip and shoulder differs from one to the next.
 Motion: arms and legs from other poses, arms and legs anywhere within the limits of their joints, bodies tipped over.
 2D: Hip, Spine, Thorax and Head as they follow from COCO's joints; errors of every joint, and large ones of a few;
 joints that are not found. Each is off at 0. All random numbers come from a stream of their own, so that switching
@@ -18,7 +19,7 @@ from torch import Tensor
 from wsgcn.model.missing import fill_missing
 from wsgcn.pose.skeleton import Skeleton
 from wsgcn.training.params import Augmentation
-from wsgcn.training.rotations import about_x, about_y, about_z, normal, uniform
+from wsgcn.training.rotations import about_x, about_y, about_z, exp, normal, uniform
 
 _STREAM = 0x80000000  # beyond every seed, so that no other seed has this stream
 
@@ -37,6 +38,9 @@ _LARGEST_TIP_DEG = 110.0
 _EYES_UP, _EYES_FORWARD, _EYES_SD = 0.55, 0.38, 0.06
 _HEAD_TURN_RAD = 0.4  # standard deviation of the head's turn against the shoulders
 _OUTLIER = 0.12  # of the person's extent in the picture: standard deviation of an outlier
+
+# What has a length of its own in a trunk.
+_TRUNK = (("Spine", "Thorax"), ("LHip", "RHip"), ("LShoulder", "RShoulder"), ("Head",))
 
 _LEGS = ("RKnee", "RFoot", "LKnee", "LFoot")
 # What is missing together: single joints, ends of limbs, limbs, and what lies below the picture's edge.
@@ -64,8 +68,13 @@ class _Columns:
     outlier: int = 39  # J, then 4 J of noise and outliers
 
     @property
-    def count(self) -> int:
+    def trunk(self) -> int:
+        """Lengths of `_TRUNK`, how far up the shoulders are."""
         return self.outlier + 5 * self.joints
+
+    @property
+    def count(self) -> int:
+        return self.trunk + len(_TRUNK) + 1
 
 
 class Widener:
@@ -137,6 +146,21 @@ class Widener:
 
         return {"Arm": axes("Thorax", "Shoulder"), "Leg": axes("Spine", "Hip")}
 
+    def shaped(self, directions_BE3: Tensor, lengths_BE: Tensor, random_BC: Tensor) -> tuple[Tensor, Tensor]:
+        """Directions (B, E, 3) and lengths (B, E), m, of bodies with other trunks."""
+        if not self._settings.trunk:
+            return directions_BE3, lengths_BE
+        changes_BC = self._settings.trunk * normal(random_BC[:, self._columns.trunk : self._columns.count])
+        directions_BE3, lengths_BE = directions_BE3.clone(), lengths_BE.clone()
+        for number, names in enumerate(_TRUNK):
+            bones = [self._joint[name] - 1 for name in names]
+            lengths_BE[:, bones] = lengths_BE[:, bones] * exp(changes_BC[:, number, None])
+        up_B3 = directions_BE3[:, self._joint["Thorax"] - 1]
+        for name in ("LShoulder", "RShoulder"):
+            bone = self._joint[name] - 1
+            directions_BE3[:, bone] = _unit(directions_BE3[:, bone] + changes_BC[:, -1:] * up_B3)
+        return directions_BE3, lengths_BE
+
     def tipped(self, world_BJ3: Tensor, random_BC: Tensor) -> Tensor:
         """Poses (B, J, 3), root-relative, world axes, of which some are tipped over as a whole."""
         if not self._settings.tip:
@@ -176,7 +200,7 @@ class Widener:
         settings, columns, joints = self._settings, self._columns, self._columns.joints
         if settings.noise or settings.outliers:
             extent_B = torch.linalg.vector_norm(keypoints_BJ2.amax(1) - keypoints_BJ2.amin(1), dim=-1)
-            error_BJ4 = normal(random_BC[:, columns.outlier + joints :]).unflatten(1, (joints, 4))
+            error_BJ4 = normal(random_BC[:, columns.outlier + joints : columns.trunk]).unflatten(1, (joints, 4))
             level_B = 2 * settings.noise * random_BC[:, columns.level]
             is_outlier_BJ = random_BC[:, columns.outlier : columns.outlier + joints] < settings.outliers
             error_BJ2 = level_B[:, None, None] * error_BJ4[..., :2]
