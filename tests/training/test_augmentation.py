@@ -26,6 +26,7 @@ OFF = Augmentation(
     any=RANGES,
     trunk=0.0,
     recombine=0.0,
+    sway=0.0,
     limbs=0.0,
     tip=0.0,
     noise=0.0,
@@ -269,7 +270,7 @@ KEYS = [("mirror", True), ("turn", True), ("place", True), ("size", 0.1), ("bone
 WIDENING = [(name, 1.0) for name in ("recombine", "limbs", "tip", "coco", "missing")]
 
 
-OTHERS = [("trunk", 0.2), ("distance", 0.1), ("noise", 0.1), ("outliers", 0.5), ("camera", "any")]
+OTHERS = [("trunk", 0.2), ("sway", 0.2), ("distance", 0.1), ("noise", 0.1), ("outliers", 0.5), ("camera", "any")]
 
 
 @pytest.mark.parametrize(("key", "value"), [*KEYS, *WIDENING, *OTHERS])

@@ -14,7 +14,7 @@ from wsgcn.pose.skeleton import H36M16, H36M17
 from wsgcn.training.augmentation import Drawer, pose_set
 from wsgcn.training.widening import _GONE_TOGETHER, _LIMITS_DEG, _limb_directions
 
-MOTION = ("recombine", "limbs", "tip")
+MOTION = ("recombine", "sway", "limbs", "tip")
 SEEN = ("noise", "outliers", "coco", "missing")
 WIDENED = (*MOTION, *SEEN)
 EVERY = torch.arange(40)
@@ -124,6 +124,22 @@ def test_recombined_limbs_are_those_of_some_pose_as_seen_from_its_own_trunk_and_
         differences_BN = (new_BE2[:, None] - own_NE2[None]).abs().amax((2, 3))
         assert differences_BN.amin(1).amax() < 1e-3, "every limb is somebody's"
         assert (differences_BN.argmin(1) != EVERY).float().mean() > 0.8, "and seldom one's own"
+
+
+def test_a_limb_sways_as_a_whole_by_as_much_as_was_asked_and_the_trunk_stays():
+    poses, *_ = make_set(H36M16)
+    drawn_BE3 = directions(draw(poses, sway=0.1), poses)
+    others = [bone for bone in range(15) if bone not in bone_indices(H36M16, ARMS + LEGS)]
+    torch.testing.assert_close(drawn_BE3[:, others], poses.directions_NE3[:, others], rtol=1e-4, atol=1e-5)
+    turned = []
+    for first, second in zip((ARMS + LEGS)[::2], (ARMS + LEGS)[1::2], strict=True):
+        pair = bone_indices(H36M16, (first, second))
+        before_B, after_B = ((end[:, pair[0]] * end[:, pair[1]]).sum(-1) for end in (poses.directions_NE3, drawn_BE3))
+        torch.testing.assert_close(after_B, before_B, rtol=1e-4, atol=1e-4)  # elbow and knee keep their angle
+        cosine_B = (poses.directions_NE3[:, pair[0]] * drawn_BE3[:, pair[0]]).sum(-1)
+        turned.append(cosine_B.clamp(-1, 1).arccos())
+    # Two of the three axes turn a direction: the mean length of a plane's normal vector of 0.1.
+    assert torch.cat(turned).mean().item() == pytest.approx(0.1 * math.sqrt(math.pi / 2), rel=0.15)
 
 
 def test_the_share_of_recombined_limbs_is_as_asked():

@@ -31,7 +31,7 @@ class AnyCamera(Section):
     centre: Annotated[float, Field(ge=0, le=1)]
 
 
-_WIDENING = ("trunk", "recombine", "limbs", "tip", "noise", "outliers", "coco", "missing")
+_WIDENING = ("trunk", "recombine", "sway", "limbs", "tip", "noise", "outliers", "coco", "missing")
 
 
 class Augmentation(Section):
@@ -48,6 +48,7 @@ class Augmentation(Section):
     any: AnyCamera
     trunk: Spread
     recombine: Likelihood
+    sway: Spread
     limbs: Likelihood
     tip: Likelihood
     noise: Spread

@@ -1,7 +1,8 @@
 """Augmentation for people whom no capture shows: motion widened on purpose, and 2D as detectors give it.
 
 Bodies: trunks of other shapes, since what a skeleton calls hip and shoulder differs from one to the next.
-Motion: arms and legs from other poses, arms and legs anywhere within the limits of their joints, bodies tipped over.
+Motion: arms and legs from other poses, turned a little more, or anywhere within the limits of their joints; bodies
+tipped over.
 2D: Hip, Spine, Thorax and Head as they follow from COCO's joints; errors of every joint, and large ones of a few;
 joints that are not found. Each is off at 0. All random numbers come from a stream of their own, so that switching
 something on changes nothing else that is drawn. As in `wsgcn.training.augmentation` nothing is read back from the
@@ -73,8 +74,13 @@ class _Columns:
         return self.outlier + 5 * self.joints
 
     @property
-    def count(self) -> int:
+    def sway(self) -> int:
+        """Of each limb three angles."""
         return self.trunk + len(_TRUNK) + 1
+
+    @property
+    def count(self) -> int:
+        return self.sway + 3 * len(_LIMBS)
 
 
 class Widener:
@@ -102,9 +108,9 @@ class Widener:
         return uniform(self._seed, step, rows, self._columns.count, device)
 
     def moved(self, all_directions_NE3: Tensor, all_lengths_NE: Tensor, index_B: Tensor, random_BC: Tensor) -> Tensor:
-        """The bones' directions (B, E, 3), world axes, of the poses `index_B` with limbs of other poses or anywhere."""
+        """The bones' directions (B, E, 3), world axes, of the poses `index_B` with limbs that are moved."""
         directions_BE3, lengths_BE = all_directions_NE3[index_B], all_lengths_NE[index_B]
-        if not (self._settings.recombine or self._settings.limbs):
+        if not (self._settings.recombine or self._settings.sway or self._settings.limbs):
             return directions_BE3
         directions_BE3 = directions_BE3.clone()
         axes = self._axes(directions_BE3, lengths_BE)
@@ -120,6 +126,14 @@ class Widener:
                 for bone in (bone for limb in limbs for bone in self._limb_E[limb]):
                     given_B3 = (turn_B33 @ donor_BE3[:, bone, :, None])[..., 0]
                     directions_BE3[:, bone] = torch.where(is_chosen_B[:, None], given_B3, directions_BE3[:, bone])
+        if self._settings.sway:
+            angle_B43 = self._settings.sway * normal(random_BC[:, self._columns.sway : self._columns.count]).unflatten(
+                1, (len(_LIMBS), 3)
+            )
+            for limb, angle_B3 in zip(_LIMBS, angle_B43.unbind(1), strict=True):
+                x_B, y_B, z_B = angle_B3.unbind(1)
+                bones, turn_B33 = self._limb_E[limb], about_x(x_B) @ about_y(y_B) @ about_z(z_B)
+                directions_BE3[:, bones] = directions_BE3[:, bones] @ turn_B33.mT
         if self._settings.limbs:
             for number, limb in enumerate(_LIMBS):
                 column = self._columns.limbs + 5 * number
@@ -150,7 +164,7 @@ class Widener:
         """Directions (B, E, 3) and lengths (B, E), m, of bodies with other trunks."""
         if not self._settings.trunk:
             return directions_BE3, lengths_BE
-        changes_BC = self._settings.trunk * normal(random_BC[:, self._columns.trunk : self._columns.count])
+        changes_BC = self._settings.trunk * normal(random_BC[:, self._columns.trunk : self._columns.sway])
         directions_BE3, lengths_BE = directions_BE3.clone(), lengths_BE.clone()
         for number, names in enumerate(_TRUNK):
             bones = [self._joint[name] - 1 for name in names]
