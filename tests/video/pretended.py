@@ -36,5 +36,5 @@ def pretend(monkeypatch, frames=100, without=(), most_people=1, second_from=math
             found = Landmarks(points[self.number], visibility, points[self.number, :2])
             return Sighting(2 if self.number >= second_from else 1, found)
 
-    monkeypatch.setattr(video, "PersonTracker", Tracker)
+    monkeypatch.setattr(video, "PeopleTracker", Tracker)
     return points

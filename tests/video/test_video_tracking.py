@@ -6,7 +6,7 @@ import pytest
 from wsgcn.video import tracking
 from wsgcn.video.landmarks import Landmarks
 from wsgcn.video.regions import Region, around
-from wsgcn.video.tracking import PersonTracker
+from wsgcn.video.tracking import PeopleTracker
 
 PICTURE = np.zeros((1000, 2000, 3), dtype=np.uint8)
 STEP_S = 1 / 30
@@ -48,7 +48,7 @@ def seen(tracker, frame):
 
 
 def test_who_is_found_is_followed_without_looking_again(world):
-    tracker = PersonTracker()
+    tracker = PeopleTracker()
     for frame in range(30):
         world.people = [(300 + 10 * frame, 500, 200)]
         assert seen(tracker, frame) == (1, 300 + 10 * frame)
@@ -56,7 +56,7 @@ def test_who_is_found_is_followed_without_looking_again(world):
 
 
 def test_who_is_lost_is_not_taken_for_somebody_surer_elsewhere(world):
-    tracker = PersonTracker()
+    tracker = PeopleTracker()
     jumper, passer_by = (300, 300, 200), (1200, 700, 200)
     world.people = [jumper]
     assert seen(tracker, 0) == (1, 300)
@@ -68,7 +68,7 @@ def test_who_is_lost_is_not_taken_for_somebody_surer_elsewhere(world):
 
 
 def test_who_comes_when_the_first_is_gone_for_long_is_another(world):
-    tracker = PersonTracker()
+    tracker = PeopleTracker()
     world.people = [(300, 300, 200)]
     assert seen(tracker, 0) == (1, 300)
     world.people = [(1200, 700, 200)]
@@ -80,7 +80,7 @@ def test_who_comes_when_the_first_is_gone_for_long_is_another(world):
 
 
 def test_who_stands_where_they_were_lost_is_the_same_even_after_long(world):
-    tracker = PersonTracker()
+    tracker = PeopleTracker()
     world.people = [(300, 300, 200)]
     assert seen(tracker, 0) == (1, 300)
     world.people = []
@@ -91,7 +91,7 @@ def test_who_stands_where_they_were_lost_is_the_same_even_after_long(world):
 
 def test_a_region_that_slips_to_another_person_is_noticed(world):
     """The network sees somebody in the region, but far from where the person was."""
-    tracker = PersonTracker()
+    tracker = PeopleTracker()
     world.people = [(300, 300, 200)]
     assert seen(tracker, 0) == (1, 300)
     world.people = [(480, 300, 200)]
@@ -101,7 +101,7 @@ def test_a_region_that_slips_to_another_person_is_noticed(world):
 
 
 def test_regions_that_cannot_be_are_not_looked_at(world):
-    tracker = PersonTracker()
+    tracker = PeopleTracker()
     world.people = [(300, 300, 1e-9)]
     assert seen(tracker, 0) is None
     assert Region(300, 300, 1e-9).is_usable(PICTURE) is False

@@ -107,6 +107,9 @@ def add_parser(subparsers: "Subparsers") -> None:
     )
     video = parser.add_argument_group("of a video")
     video.add_argument("--keypoints-out", type=Path, metavar="FILE", help="write the 2D keypoints too, .json")
+    video.add_argument(
+        "--max-people", type=int, metavar="N", help="follow at most N people at a time (default: 10), the surest first"
+    )
     video.add_argument("--models", type=Path, metavar="DIR", help="the detector's networks (default: the user's cache)")
     holes = parser.add_argument_group("holes and noise")
     holes.add_argument(
@@ -180,7 +183,11 @@ def _open(arguments: argparse.Namespace) -> tuple["KeypointFile", float | None, 
     from wsgcn.video.frames import is_video
 
     if not is_video(arguments.keypoints):
-        for option, value in (("--keypoints-out", arguments.keypoints_out), ("--models", arguments.models)):
+        for option, value in (
+            ("--keypoints-out", arguments.keypoints_out),
+            ("--models", arguments.models),
+            ("--max-people", arguments.max_people),
+        ):
             if value is not None:
                 raise InputError(f"{option}: is for videos, but {arguments.keypoints} is none.")
         file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints, arguments.unit)
@@ -201,19 +208,24 @@ def _detect(arguments: argparse.Namespace) -> tuple["KeypointFile", float, str]:
     from wsgcn.lifting.keypoints.video import read_video, write_keypoints
     from wsgcn.lifting.lifter import check_fps
     from wsgcn.running.progress import TerminalBar
+    from wsgcn.video.tracking import MOST_PEOPLE
 
     path, out = arguments.keypoints, arguments.keypoints_out
     check_fps(arguments.fps)
     if out is not None and out.suffix.lower() != ".json":
         raise InputError(f"{out}: has the suffix {out.suffix!r}; keypoints are written as .json.")
-    film = read_video(path, models=arguments.models, fps=arguments.fps, bars=TerminalBar)
-    for note in film.notes:
-        print(f"{path}: {note}.", file=sys.stderr)
+    most = MOST_PEOPLE if arguments.max_people is None else arguments.max_people
+    if most < 1:
+        raise InputError(f"--max-people: is {most}, expected at least 1.")
+    film = read_video(path, models=arguments.models, fps=arguments.fps, most=most, bars=TerminalBar)
     person = choose_person(film.keypoints, arguments.person or film.longest)
+    for note in film.notes_for(person):
+        print(f"{path}: {note}.", file=sys.stderr)
     if out is not None:
-        write_keypoints(film, person, out)
+        write_keypoints(film, out)
         width, height = film.size
-        print(f"{out}: the keypoints; to lift them again give --size {width}x{height} --fps {film.fps:.6g}")
+        whom = f" --person {person}" if len(film.keypoints.people) > 1 else ""
+        print(f"{out}: the keypoints; to lift them again give --size {width}x{height} --fps {film.fps:.6g}{whom}")
     return film.keypoints, film.fps, person
 
 
