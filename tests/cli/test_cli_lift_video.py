@@ -75,12 +75,30 @@ def test_the_person_in_a_film_is_listed(lift, tmp_path):
 
 
 def test_of_several_people_the_one_seen_longest_is_lifted_unless_another_is_named(lift, tmp_path, monkeypatch):
-    pretend(monkeypatch, second_from=5)
-    assert lift("-o", tmp_path / "out.npz")[1].endswith("7 frames of person 2, root-relative\n")
-    pretend(monkeypatch, second_from=5)
-    status, printed, told = lift("-o", tmp_path / "out.npz", "--person", 1)
-    assert (status, printed.endswith("5 frames of person 1, root-relative\n")) == (0, True)
-    assert "2 people were followed, one after the other; number 2 is seen longest" in told
+    pretend(monkeypatch, second_from=5, both=True)
+    assert lift("-o", tmp_path / "out.npz")[1].endswith("12 frames of person 1, root-relative\n")
+    status, printed, told = lift("-o", tmp_path / "out.npz", "--person", 2)
+    assert (status, printed.endswith("7 frames of person 2, root-relative\n")) == (0, True)
+    assert f"{tmp_path / 'clip.mp4'}: 2 people were followed, 2 at a time at most; person 1 is seen longest." in told
+    assert "person 2 was not found in 5 of 12 frames" in told
+    status, printed, _ = lift("--list")
+    assert [line.split(",")[0] for line in printed.splitlines()[1:]] == [
+        "  1 (12 frames from 0 to 11",
+        "  2 (7 frames from 5 to 11",
+    ]
+
+
+def test_kept_keypoints_of_several_people_hold_them_all(lift, tmp_path, monkeypatch):
+    pretend(monkeypatch, second_from=5, both=True)
+    kept = tmp_path / "clip.json"
+    status, printed, _ = lift("-o", tmp_path / "film.npz", "--person", 2, "--keypoints-out", kept)
+    assert status == 0
+    assert "to lift them again give --size 64x48 --fps 25 --person 2\n" in printed
+    options = ("--size", "64x48", "--fps", 25, "--person", 2, "-o", tmp_path / "again.npz")
+    assert lift(*options, path=kept)[0] == 0
+    [film], [again] = (list(read_lifted(tmp_path / name)) for name in ("film.npz", "again.npz"))
+    np.testing.assert_allclose(again.pose_m, film.pose_m, atol=1e-4)
+    np.testing.assert_array_equal(again.frames, film.frames)
 
 
 @pytest.mark.parametrize(
@@ -92,9 +110,10 @@ def test_of_several_people_the_one_seen_longest_is_lifted_unless_another_is_name
         (["-o", "out.npz", "--format", "coco_results"], "--format: is for files of keypoints, but"),
         (["-o", "out.npz", "--keypoints-out", "k.npy"], "k.npy: has the suffix '.npy'; keypoints are written as .json"),
         (["-o", "out.npz", "--fps", "-3"], "fps: is -3.0, expected a positive number"),
+        (["-o", "out.npz", "--max-people", "0"], "--max-people: is 0, expected at least 1"),
         (["-o", "out.npz", "--person", "2"], "has no person '2', but 1 (11 frames"),
     ],
-    ids=range(7),
+    ids=range(8),
 )
 def test_bad_input_is_status_1_and_writes_nothing(lift, tmp_path, monkeypatch, options, message):
     monkeypatch.chdir(tmp_path)

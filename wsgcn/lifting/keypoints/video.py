@@ -34,7 +34,7 @@ class Film:
             numbered from the film's first, at a constant rate, see TIMED and COUNTED.
         fps: frames a second, as they are numbered.
         size: of the upright picture, px.
-        frames: how many of its own the film has.
+        frames: how many rows show a picture of the film.
         notes: sentences on what the user should know: who is in it, a variable frame rate, damage.
     """
 
@@ -48,6 +48,14 @@ class Film:
     def longest(self) -> str:
         """The person who is seen in the most frames."""
         return self.keypoints.tracks[0].person
+
+    def notes_for(self, person: str) -> Iterator[str]:
+        """The notes, and how often the person is missing."""
+        [found] = [each.frames for each in self.keypoints.people if each.name == person]
+        if found < self.frames:
+            who = f"person {person}" if len(self.keypoints.people) > 1 else "the person"
+            yield f"{who} was not found in {self.frames - found} of {self.frames} frames"
+        yield from self.notes
 
 
 @dataclass(frozen=True)
@@ -111,7 +119,7 @@ def read_video(
         raise InputError(f"{path}: nobody was found in its {len(seen.times_F)} frames.")
     keypoints = Tracks(path, TIMED if timeline.is_timed else COUNTED, BLAZEPOSE_33, tuple(tracks))
     notes = tuple(_notes(seen, video, tracker.left_out and most, timeline))
-    return Film(keypoints, timeline.fps, video.size, len(seen.times_F), notes)
+    return Film(keypoints, timeline.fps, video.size, int((timeline.before >= 0).sum()), notes)
 
 
 def _followed(video: Video, tracker: PeopleTracker, bars: Bars) -> _Sightings:
@@ -126,9 +134,7 @@ def _followed(video: Video, tracker: PeopleTracker, bars: Bars) -> _Sightings:
             for seen in tracker(last_s, frame.picture_HWC):
                 people.append(seen.person)
                 frames.append(number)
-                values.append(
-                    np.column_stack([seen.landmarks.points_px, seen.landmarks.visibility]).astype(np.float32)
-                )
+                values.append(np.column_stack([seen.landmarks.points_px, seen.landmarks.visibility]).astype(np.float32))
             bar.advance()
     values_N33 = np.array(values, dtype=np.float32).reshape(-1, len(BLAZEPOSE_33.joints), 3)
     return _Sightings(np.array(times), np.array(people, dtype=int), np.array(frames, dtype=int), values_N33)
