@@ -132,6 +132,16 @@ def test_options_of_films_are_refused_with_keypoints(lift, tmp_path):
     )
 
 
+def test_a_video_of_an_unknown_kind_is_named_and_what_makes_a_known_one_of_it(lift, tmp_path):
+    (tmp_path / "a.mxf").write_bytes(b"\x06\x0e\x2b\x34\x02\x05\x01\x01" + bytes(100))
+    status, _, told = lift("-o", tmp_path / "out.npz", path=tmp_path / "a.mxf")
+    assert status == 1
+    assert told == (
+        f"wsgcn lift: {tmp_path / 'a.mxf'}: is an MXF video; videos are read as MP4, MOV, Matroska, WebM, AVI, MPEG, "
+        "MTS, Ogg, FLV, WMV, GIF. FFmpeg makes one of it: ffmpeg -i a.mxf clip.mp4\n"
+    )
+
+
 @pytest.mark.parametrize("package", ["av", "ai_edge_litert.interpreter"])
 def test_without_the_extra_one_sentence_says_what_to_install(checkpoint_path, tmp_path, monkeypatch, capsys, package):  # noqa: F811
     if package == "av":

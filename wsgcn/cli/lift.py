@@ -28,6 +28,7 @@ JOINT_ORDERS = (
 )
 
 _PAGES = (".html", ".htm")
+_FILMS = re.compile(r"\b(video|animated)\b")  # of the kinds in wsgcn.base.signatures
 
 _EPILOG = """\
 examples:
@@ -42,8 +43,8 @@ examples:
   wsgcn lift huge.parquet -o huge_3d.parquet
   wsgcn lift folder_of_parquet/ --ray -o folder_of_3d/
 
-INPUT is a video (MP4, MOV, WebM, ...), in which BlazePose finds and follows somebody; `wsgcn detector install`
-fetches its networks. Or it is a file or a folder with keypoints: COCO results or annotations, AlphaPose, tracked people
+INPUT is a video (MP4, MOV, WebM, ...) or an animated GIF, in which BlazePose finds people and follows them; `wsgcn
+detector install` fetches its networks. Or it is a file or a folder with keypoints: COCO results or annotations, AlphaPose, tracked people
 by frame, OpenPose (a folder), Ultralytics' JSON or label files, MMPose 1.x, MediaPipe, easy_ViTPose, skeleton sequences
 of GAST-Net and Kinetics, VideoPose3D's npz and Detectron's of its first step, npz or npy arrays, detections.h5; with
 --joints any JSON. Parquet, and detections.h5 without --person, are lifted in batches with everybody in them, into
@@ -179,8 +180,9 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
 def _open(arguments: argparse.Namespace) -> tuple["KeypointFile", float | None, str | None]:
     """The keypoints, how many frames they have a second, and who is asked for."""
     from wsgcn.base.errors import InputError
+    from wsgcn.base.signatures import kind_of_file
     from wsgcn.lifting.keypoints.formats import open_keypoints
-    from wsgcn.video.frames import is_video
+    from wsgcn.video.frames import KINDS, is_video
 
     if not is_video(arguments.keypoints):
         for option, value in (
@@ -190,6 +192,11 @@ def _open(arguments: argparse.Namespace) -> tuple["KeypointFile", float | None, 
         ):
             if value is not None:
                 raise InputError(f"{option}: is for videos, but {arguments.keypoints} is none.")
+        if (kind := kind_of_file(arguments.keypoints)) is not None and _FILMS.search(kind):
+            raise InputError(
+                f"{arguments.keypoints}: is {kind}; videos are read as {KINDS}. FFmpeg makes one of it: "
+                f"ffmpeg -i {arguments.keypoints.name} clip.mp4"
+            )
         file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints, arguments.unit)
         return file, arguments.fps, arguments.person
     for option, value in (

@@ -1,4 +1,4 @@
-"""The frames of a film, upright and with square pixels, and when each of them is shown.
+"""The frames of a film or of an animated GIF, upright and with square pixels, and when each of them is shown.
 
 A film is foreign input: it is opened by its content as one of the usual containers, never as a playlist, which could
 name other files; its frames are decoded one by one, and what it may cost is bounded (docs/limits.md).
@@ -22,17 +22,22 @@ from wsgcn.video import limits
 from wsgcn.video.extra import extra
 
 _KIND = "video"
+KINDS = "MP4, MOV, Matroska, WebM, AVI, MPEG, MTS, Ogg, FLV, WMV, GIF"
 # What is read: FFmpeg's names of the containers, by the bytes at a file's start.
-_CONTAINERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "ogg", "flv", "asf")
+_CONTAINERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "ogg", "flv", "asf", "gif")
 _STARTS = (
+    b"GIF87a",
+    b"GIF89a",
     b"\x1a\x45\xdf\xa3",  # Matroska, WebM
     b"\x00\x00\x01\xba",  # MPEG program stream
     b"OggS",
     b"FLV\x01",
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # ASF, WMV
 )
+_LOOKED_AT = 256  # bytes
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # an MP4 or MOV's first, after its size
-_TS_PACKET = 188  # bytes; each begins with a G
+# A transport stream's packets, in bytes, each begin with a G; cameras (MTS) and Blu-rays put a time before it.
+_TS_PACKETS = ((188, 0), (192, 4))
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,10 @@ def is_video(path: Path | str) -> bool:
     """Whether a file begins like a film; False for what is no readable file."""
     try:
         with regular_file(path).open("rb") as file:
-            start = file.read(_TS_PACKET + 1)
+            start = file.read(_LOOKED_AT)
     except (InputError, OSError):
         return False
-    is_transport_stream = len(start) > _TS_PACKET and start[0] == start[_TS_PACKET] == ord("G")
+    is_transport_stream = any(start[at : at + length + 1 : length] == b"GG" for length, at in _TS_PACKETS)
     is_avi = start[:4] == b"RIFF" and start[8:12] == b"AVI "
     return start[4:8] in _BOXES or start.startswith(_STARTS) or is_avi or is_transport_stream
 
@@ -81,9 +86,7 @@ class Video:
             import av
         check_file(regular_file(path), limits.FILE_BYTES)
         if not is_video(path):
-            raise InputError(
-                f"{path}: is no video of a known kind (MP4, MOV, Matroska, WebM, AVI, MPEG, Ogg, FLV, WMV)."
-            )
+            raise InputError(f"{path}: is no video of a known kind ({KINDS}).")
         self.damaged = 0
         with ExitStack() as stack:
             with reading(path, _KIND):

@@ -1,12 +1,16 @@
+from itertools import islice
+
 import numpy as np
 import pytest
 
-from tests.video.films import SIZE, demo_video, model_folder, write_film
+from tests.video.films import SIZE, demo_video, model_folder, write_film, write_gif
 from tests.video.pretended import RIGHT_PX, pretend
 from wsgcn.base.errors import InputError
+from wsgcn.detections.joint_orders import BLAZEPOSE_33
 from wsgcn.lifting.keypoints import video
 from wsgcn.lifting.keypoints.formats import open_keypoints
 from wsgcn.lifting.keypoints.video import read_video, write_keypoints
+from wsgcn.video.frames import Video
 
 # MediaPipe 0.10.21 on the demo video, without smoothing of the landmarks: nose, shoulders, wrists, hips, ankles; px.
 JOINTS = (0, 11, 12, 15, 16, 23, 24, 27, 28)
@@ -16,6 +20,8 @@ MEDIAPIPE_PX = {
     100: ((690, 123), (675, 158), (633, 146), (682, 263), (606, 255), (658, 262), (635, 257), (638, 444), (642, 422)),
     130: ((796, 133), (767, 165), (748, 144), (776, 259), (751, 206), (753, 256), (743, 252), (746, 432), (746, 430)),
 }
+
+_SIDED = ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle")
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +58,36 @@ def test_the_jumper_and_the_passer_by_of_the_demo_video_are_two_people(demo_film
     assert hips_px[-1] < 250
 
 
+def test_two_people_side_by_side_are_followed_as_each_of_them_alone(demo_film, tmp_path):
+    """The jumper cut out of the demo video, beside their mirror image as it is 20 frames later."""
+    first, shift, left, width = 20, 20, 400, 800
+    with Video(demo_video()) as video:
+        cut = [frame.picture_HWC[:, left : left + width] for frame in islice(video, first, first + 60)]
+    path = write_film(
+        tmp_path / "two.mp4",
+        40,
+        fps=30,
+        size=(2 * width, 994),
+        codec="libx264",
+        shown=lambda number, size: np.hstack([cut[number], cut[number + shift][:, ::-1]]),
+    )
+    film = read_video(path, models=model_folder())
+    assert len(film.keypoints.tracks) == 2
+    known = demo_film.keypoints.track("1")
+    [start] = np.flatnonzero(known.frames == first)
+    known_px = known.keypoints[start : start + 60] - np.array([left, 0])
+    mirrored_px = (known_px * np.array([-1, 1]) + np.array([2 * width - 1, 0]))[shift:]
+    pairs = [(BLAZEPOSE_33.joints.index(f"L{name}"), BLAZEPOSE_33.joints.index(f"R{name}")) for name in _SIDED]
+    for one, other in pairs:
+        mirrored_px[:, [one, other]] = mirrored_px[:, [other, one]]
+    body = np.array(pairs).ravel()
+    tracks = sorted(film.keypoints.tracks, key=lambda track: track.keypoints[0, 0, 0])
+    for track, expected_px in zip(tracks, (known_px[:40], mirrored_px), strict=True):
+        assert track.frames.tolist() == list(range(40))
+        off_px = np.linalg.norm(track.keypoints[:, body] - expected_px[:, body], axis=-1)
+        assert np.median(off_px) < 5, "they are 350 px tall"
+
+
 def test_a_track_has_the_films_size_rate_and_frame_numbers(tmp_path, monkeypatch):
     points = pretend(monkeypatch, without={0, 1, 5, 11})
     film = read_video(write_film(tmp_path / "a.mp4", frames=12))
@@ -76,6 +112,16 @@ def test_a_variable_frame_rate_and_other_people_are_told(tmp_path, monkeypatch):
     np.testing.assert_allclose(track.keypoints[:, 7, 0], expected, rtol=1e-4)
     assert film.notes[0] == "shows more people than are followed at a time, 1"
     assert film.notes[1].startswith("has a variable frame rate; the rows have a constant one, 30.3 a second")
+
+
+def test_a_gif_with_odd_delays_has_rows_at_a_constant_rate(tmp_path, monkeypatch):
+    points = pretend(monkeypatch)
+    times_s = [0, 0.04, 0.1, 0.2, 0.24, 0.28]
+    film = read_video(write_gif(tmp_path / "a.gif", times_s))
+    [track] = film.keypoints.tracks
+    assert (film.fps, track.size) == (25, SIZE)
+    expected = np.interp(track.frames / film.fps, times_s, points[:6, 7, 0])
+    np.testing.assert_allclose(track.keypoints[:, 7, 0], expected, rtol=1e-4)
 
 
 def test_people_who_follow_each_other_are_two_tracks_the_longer_one_first(tmp_path, monkeypatch):
