@@ -3,6 +3,7 @@ import io
 import json
 import re
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from tests.lifting.test_lifter import checkpoint_path  # noqa: F401
 from tests.video.films import demo_video, grey_of, grey_picture, model_folder, write_film
-from tests.video.pretended import pretend
+from tests.video.pretended import person_in_film, pretend
 from wsgcn.cli import main
 from wsgcn.lifting.writers.formats import SUFFIXES, read_lifted
 
@@ -182,6 +183,26 @@ def test_the_film_lies_behind_the_2d_on_the_page_and_on_that_of_its_output(lift,
     assert main(["view", str(out), "--video", str(path), "-o", str(later)]) == 0
     expected = pytest.approx([grey_of(number) for number in frames], abs=4)
     assert (greys_behind(page), greys_behind(later)) == (expected, expected)
+
+
+def test_a_film_with_wide_pixels_lies_behind_another_detectors_keypoints(lift, tmp_path, capsys):
+    """Which lie in its stored pixels; stretched with --pixel-aspect, or told of where they were not."""
+    film = write_film(tmp_path / "wide.mp4", 12, aspect=Fraction(4, 3), shown=grey_picture)
+    points = (person_in_film(12) * np.array([64, 48]) / 64).astype(np.float32)
+    np.save(tmp_path / "k.npy", np.pad(points, ((0, 0), (0, 0), (0, 1)), constant_values=1))
+    told = {}
+    for name, options in (("stretched", ("--pixel-aspect", "4:3")), ("stored", ())):
+        out, page = tmp_path / f"{name}.npz", tmp_path / f"{name}.html"
+        options = ("--size", "64x48", "--joints", "blazepose_33", "-o", out, *options)
+        assert lift(*options, path=tmp_path / "k.npy")[0] == 0
+        assert main(["view", str(out), "--video", str(film), "-o", str(page)]) == 0
+        assert greys_behind(page) == pytest.approx([grey_of(number) for number in range(12)], abs=4)
+        told[name] = capsys.readouterr().err
+        assert ("lift them again with --pixel-aspect 4:3" in page.read_text(encoding="utf-8")) == (name == "stored")
+    assert told["stretched"] == ""
+    assert told["stored"].startswith("Warning: wide.mp4 has pixels of 4:3, and the keypoints lie in them as if they")
+    status, _, said = lift("-o", tmp_path / "out.npz", "--pixel-aspect", "4:3", path=film)
+    assert (status, "--pixel-aspect: is for files of keypoints, but" in said) == (1, True)
 
 
 def test_warnings_of_a_film_are_told_in_a_line_each_and_stand_on_its_page_once(lift, tmp_path, monkeypatch):

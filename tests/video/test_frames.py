@@ -81,9 +81,17 @@ def test_a_film_that_was_held_on_its_side_is_turned_upright(tmp_path, degrees):
         assert shades_off(next(iter(video)), upright) < 4
 
 
-def test_a_film_with_wide_pixels_gets_square_ones(tmp_path):
-    with Video(write_film(tmp_path / "a.mp4", aspect=Fraction(4, 3))) as video:
-        assert video.size == (85, 48)
+@pytest.mark.parametrize(
+    ("degrees", "aspect", "size", "stored_size", "upright_aspect"),
+    [
+        (0, Fraction(4, 3), (85, 48), (64, 48), Fraction(4, 3)),
+        (90, Fraction(4, 3), (48, 85), (48, 64), Fraction(3, 4)),
+        (0, None, (64, 48), (64, 48), Fraction(1)),
+    ],
+)
+def test_a_film_with_wide_pixels_gets_square_ones(tmp_path, degrees, aspect, size, stored_size, upright_aspect):
+    with Video(turned(write_film(tmp_path / "a.mp4", aspect=aspect), degrees)) as video:
+        assert (video.size, video.stored_size, video.pixel_aspect) == (size, stored_size, upright_aspect)
 
 
 @pytest.mark.parametrize(

@@ -44,11 +44,11 @@ examples:
   wsgcn lift folder_of_parquet/ --ray -o folder_of_3d/
 
 INPUT is a video (MP4, MOV, WebM, ...) or an animated GIF, in which BlazePose finds people and follows them; `wsgcn
-detector install` fetches its networks. Or it is a file or a folder with keypoints: COCO results or annotations, AlphaPose, tracked people
-by frame, OpenPose (a folder), Ultralytics' JSON or label files, MMPose 1.x, MediaPipe, easy_ViTPose, skeleton sequences
-of GAST-Net and Kinetics, VideoPose3D's npz and Detectron's of its first step, npz or npy arrays, detections.h5; with
---joints any JSON. Parquet, and detections.h5 without --person, are lifted in batches with everybody in them, into
-Parquet or HDF5. Without --intrinsics a pose is relative to its hip.
+detector install` fetches its networks. Or it is a file or a folder with keypoints: COCO results or annotations,
+AlphaPose, tracked people by frame, OpenPose (a folder), Ultralytics' JSON or label files, MMPose 1.x, MediaPipe,
+easy_ViTPose, skeleton sequences of GAST-Net and Kinetics, VideoPose3D's npz and Detectron's of its first step, npz or
+npy arrays, detections.h5; with --joints any JSON. Parquet, and detections.h5 without --person, are lifted in batches
+with everybody in them, into Parquet or HDF5. Without --intrinsics a pose is relative to its hip.
 """
 
 
@@ -90,6 +90,13 @@ def add_parser(subparsers: "Subparsers") -> None:
         choices=("px", "share"),
         help="of the values: pixels, or shares of the picture's width and height (default: seen from the format or the "
         "values)",
+    )
+    what.add_argument(
+        "--pixel-aspect",
+        type=_aspect,
+        metavar="W:H",
+        help="width over height of a pixel, such as 16:15, of keypoints found in a video with wide or narrow pixels "
+        "that was not stretched first (default: 1:1)",
     )
     what.add_argument(
         "--person",
@@ -147,6 +154,8 @@ def run(arguments: argparse.Namespace) -> int:
     is_for_batches = not arguments.ray and _is_for_batches(arguments)
     if arguments.unit == "share" and (arguments.ray or is_for_batches):
         raise InputError("--unit: is share, but Parquet and detections.h5 hold pixels.")
+    if arguments.pixel_aspect and (arguments.ray or is_for_batches):
+        raise InputError("--pixel-aspect: is for one person; Parquet and detections.h5 are lifted as square pixels.")
     lift = _lift_folder if arguments.ray else _lift_batches if is_for_batches else _lift_clip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PlausibilityWarning)  # they are told in lines of their own
@@ -165,6 +174,7 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
         person=person,
         intrinsics=arguments.intrinsics,
         fps=fps,
+        pixel_aspect=arguments.pixel_aspect or 1.0,
         options=_options(arguments),
     )
     _write(lifted, arguments.output, arguments.keypoints)
@@ -203,6 +213,7 @@ def _open(arguments: argparse.Namespace) -> tuple["KeypointFile", float | None, 
         ("--format", arguments.format),
         ("--joints", arguments.joints),
         ("--unit", arguments.unit),
+        ("--pixel-aspect", arguments.pixel_aspect),
     ):
         if value is not None:
             raise InputError(f"{option}: is for files of keypoints, but {arguments.keypoints} is a video.")
@@ -352,3 +363,10 @@ def _size(text: str) -> tuple[int, int]:
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no size such as 1920x1080")
     return int(found[1]), int(found[2])
+
+
+def _aspect(text: str) -> float:
+    found = re.fullmatch(r"([1-9]\d{0,4})[:/]([1-9]\d{0,4})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no shape of a pixel such as 16:15")
+    return int(found[1]) / int(found[2])

@@ -7,6 +7,7 @@ name other files; its frames are decoded one by one, and what it may cost is bou
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -71,6 +72,8 @@ class Video:
     Attributes:
         path: the file.
         size: width and height of the upright picture, px.
+        stored_size: the same before its pixels were made square, as tools have it that do not do so.
+        pixel_aspect: width over height of those pixels.
         rate: frames a second as the film declares them; None if it does not.
         frames: how many it declares or its length suggests, 0 if neither; for a progress bar.
         damaged: packets and frames that could not be decoded, or not wholly, so far.
@@ -87,7 +90,7 @@ class Video:
         check_file(regular_file(path), limits.FILE_BYTES)
         if not is_video(path):
             raise InputError(f"{path}: is no video of a known kind ({KINDS}).")
-        self.damaged = 0
+        self.damaged, self.stored_size, self.pixel_aspect = 0, (0, 0), Fraction(1)
         with ExitStack() as stack:
             with reading(path, _KIND):
                 # Playlists and lists of parts are no containers here; what they would name is not opened.
@@ -159,8 +162,12 @@ class Video:
                 self._check_pixels(frame)
                 self.damaged += frame.is_corrupt
                 if size is None:  # what the first frame is, all are
-                    size = _square(frame.width, frame.height, self._stream.sample_aspect_ratio)
+                    aspect = _aspect(self._stream.sample_aspect_ratio)
+                    size = max(1, round(frame.width * aspect)), frame.height
                     turns = round(frame.rotation / 90) % 4
+                    is_on_its_side = bool(turns % 2)
+                    self.stored_size = (frame.width, frame.height)[:: -1 if is_on_its_side else 1]
+                    self.pixel_aspect = 1 / aspect if is_on_its_side else aspect
                 with reading(self.path, _KIND):
                     picture = frame.to_ndarray(format="rgb24", width=size[0], height=size[1])
                 yield Frame(frame.time, np.rot90(picture, turns))
@@ -184,9 +191,7 @@ def _declared(stream: Any, container: Any) -> tuple[float | None, int, float | N
     return (float(rate) if rate and rate > 0 else None), max(stream.frames, 0), duration_s
 
 
-def _square(width: int, height: int, aspect: Any) -> tuple[int, int]:
-    """The size with square pixels: films for television and some cameras have wide or narrow ones."""
-    ratio = float(aspect) if aspect else 1.0
-    if not 0.2 <= ratio <= 5:
-        ratio = 1.0
-    return max(1, round(width * ratio)), height
+def _aspect(declared: Fraction | None) -> Fraction:
+    """Width over height of a pixel: films for television and some cameras have wide or narrow ones."""
+    is_one = declared and Fraction(1, 5) <= declared <= 5
+    return Fraction(declared) if declared and is_one else Fraction(1)

@@ -60,14 +60,14 @@ def test_the_jumper_and_the_passer_by_of_the_demo_video_are_two_people(demo_film
 
 def test_two_people_side_by_side_are_followed_as_each_of_them_alone(demo_film, tmp_path):
     """The jumper cut out of the demo video, beside their mirror image as it is 20 frames later."""
-    first, shift, left, width = 20, 20, 400, 800
+    first, shift, left, width, height = 10, 20, 450, 450, 600
     with Video(demo_video()) as video:
-        cut = [frame.picture_HWC[:, left : left + width] for frame in islice(video, first, first + 60)]
+        cut = [frame.picture_HWC[:height, left : left + width] for frame in islice(video, first, first + 60)]
     path = write_film(
         tmp_path / "two.mp4",
         40,
         fps=30,
-        size=(2 * width, 994),
+        size=(2 * width, height),
         codec="libx264",
         shown=lambda number, size: np.hstack([cut[number], cut[number + shift][:, ::-1]]),
     )
