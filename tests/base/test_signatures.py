@@ -61,6 +61,9 @@ WRITTEN = {
 }
 BYTES = {
     b"\0\0\0\x18ftypmp42": "an MP4 or QuickTime video",
+    b"\0\0\0\x18ftypheic": "a HEIF or AVIF picture",
+    b"ID3\x04": "a sound file",
+    b"RIFF\0\0\0\0WAVEfmt": "a sound file",
     b"\x1a\x45\xdf\xa3": "a Matroska or WebM video",
     b"RIFF\0\0\0\0AVI LIST": "an AVI video",
     b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01": "an MXF video",

@@ -143,6 +143,15 @@ def test_a_video_of_an_unknown_kind_is_named_and_what_makes_a_known_one_of_it(li
     )
 
 
+def test_what_is_called_a_video_and_is_none_is_not_searched_for_keypoints(lift, tmp_path):
+    (tmp_path / "a.mp4").write_bytes(b"\x81\x82" * 300)
+    status, _, told = lift("-o", tmp_path / "out.npz", path=tmp_path / "a.mp4")
+    assert (status, told.count("\n")) == (1, 1)
+    assert "a.mp4: begins like no video of a known kind (MP4, MOV, " in told
+    (tmp_path / "b.mp4").write_bytes(b"\0\0\0\x18ftypheic" + bytes(300))
+    assert "b.mp4: is a HEIF or AVIF picture, expected 2D keypoints" in lift("--list", path=tmp_path / "b.mp4")[2]
+
+
 @pytest.mark.parametrize("package", ["av", "ai_edge_litert.interpreter"])
 def test_without_the_extra_one_sentence_says_what_to_install(checkpoint_path, tmp_path, monkeypatch, capsys, package):  # noqa: F811
     if package == "av":

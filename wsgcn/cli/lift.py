@@ -192,7 +192,7 @@ def _open(arguments: argparse.Namespace) -> tuple["KeypointFile", float | None, 
     from wsgcn.base.errors import InputError
     from wsgcn.base.signatures import kind_of_file
     from wsgcn.lifting.keypoints.formats import open_keypoints
-    from wsgcn.video.frames import KINDS, is_video
+    from wsgcn.video.frames import KINDS, SUFFIXES, is_video
 
     if not is_video(arguments.keypoints):
         for option, value in (
@@ -202,7 +202,10 @@ def _open(arguments: argparse.Namespace) -> tuple["KeypointFile", float | None, 
         ):
             if value is not None:
                 raise InputError(f"{option}: is for videos, but {arguments.keypoints} is none.")
-        if (kind := kind_of_file(arguments.keypoints)) is not None and _FILMS.search(kind):
+        kind = kind_of_file(arguments.keypoints)
+        if kind is None and arguments.keypoints.suffix.lower() in SUFFIXES and arguments.keypoints.is_file():
+            raise InputError(f"{arguments.keypoints}: begins like no video of a known kind ({KINDS}); is it damaged?")
+        if kind is not None and _FILMS.search(kind):
             raise InputError(
                 f"{arguments.keypoints}: is {kind}; videos are read as {KINDS}. FFmpeg makes one of it: "
                 f"ffmpeg -i {arguments.keypoints.name} clip.mp4"

@@ -35,7 +35,12 @@ _STARTS = (
     b"FLV\x01",
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # ASF, WMV
 )
+_PICTURES = (b"heic", b"heix", b"mif1", b"avif")  # brands of the same container that hold no film
 _LOOKED_AT = 256  # bytes
+SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".ogv", ".flv", ".wmv", ".asf", ".gif"),
+)
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # an MP4 or MOV's first, after its size
 # A transport stream's packets, in bytes, each begin with a G; cameras (MTS) and Blu-rays put a time before it.
 _TS_PACKETS = ((188, 0), (192, 4))
@@ -63,7 +68,8 @@ def is_video(path: Path | str) -> bool:
         return False
     is_transport_stream = any(start[at : at + length + 1 : length] == b"GG" for length, at in _TS_PACKETS)
     is_avi = start[:4] == b"RIFF" and start[8:12] == b"AVI "
-    return start[4:8] in _BOXES or start.startswith(_STARTS) or is_avi or is_transport_stream
+    is_mp4 = start[4:8] in _BOXES and start[8:12] not in _PICTURES
+    return is_mp4 or start.startswith(_STARTS) or is_avi or is_transport_stream
 
 
 class Video:
