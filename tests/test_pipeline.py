@@ -180,3 +180,19 @@ def test_a_pull_into_a_second_clone_leaves_nothing_to_do(project, tmp_path):
     call(second, "dvc", "pull")
     assert "Data and pipelines are up to date" in call(second, "dvc", "repro").stdout
     assert call(second, "git", "status", "--porcelain").stdout == ""
+
+
+def test_a_version_of_an_artifact_can_be_had_from_elsewhere(project, tmp_path):
+    artifacts = yaml.safe_load((project / "dvc.yaml").read_text())["artifacts"]
+    assert [entry["path"] for entry in artifacts.values()] == [
+        "models/weak.pt",
+        "models/weak.onnx",
+        "wsgcn/lifting/general_lifter.pt",
+    ]
+    call(project, "dvc", "remote", "add", "--default", "--force", "local", str(tmp_path / "remote"))
+    call(project, "dvc", "push")
+    call(project, "git", "commit", "--quiet", "--all", "--allow-empty", "-m", "remote")
+    for name, entry in artifacts.items():
+        call(project, "git", "tag", "--annotate", f"{name}@v0.1.0", "-m", "a version")
+        call(tmp_path, "dvc", "artifacts", "get", str(project), name, "--out", name)
+        assert (tmp_path / name).read_bytes() == (project / entry["path"]).read_bytes()
