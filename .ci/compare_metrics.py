@@ -1,4 +1,4 @@
-"""Fail unless metrics/evaluation.json is what the commit says, within a tolerance.
+"""Fail unless metrics/evaluation.json and metrics/protocol.json are what the commit says, within a tolerance.
 
 What is counted must be equal. The errors may differ: on one machine the training repeats bit for bit, but another
 processor sums in another order, and training amplifies the last bit. With sums in other orders on one machine the
@@ -10,15 +10,20 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 TOLERANCE_MM = 2.0
-PATH = "metrics/evaluation.json"
+PATHS = ("metrics/evaluation.json", "metrics/protocol.json")
 COUNTED = ("data", "frames", "joints", "root_counted", "skeleton", "detections", "epoch", "epoch_chosen_by")
 
 
 def main() -> int:
-    committed = json.loads(subprocess.run(["git", "show", f"HEAD:{PATH}"], capture_output=True, check=True).stdout)
-    measured = json.loads(Path(PATH).read_text(encoding="utf-8"))
+    committed: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
+    for path in PATHS:
+        shown = subprocess.run(["git", "show", f"HEAD:{path}"], capture_output=True, check=True).stdout
+        committed |= json.loads(shown)
+        measured |= json.loads(Path(path).read_text(encoding="utf-8"))
     changed = [key for key in COUNTED if committed[key] != measured[key]]
     wrong = [f"{key}: {committed[key]!r} is now {measured[key]!r}" for key in changed]
     for metric in ("mpjpe_mm", "p_mpjpe_mm", "n_mpjpe_mm"):

@@ -108,11 +108,12 @@ def run(ablation: Ablation, seed: int, changes: Sequence[str]) -> dict[str, Any]
 
 
 def _evaluation(experiment: str) -> dict[str, Any] | None:
-    """metrics/evaluation.json as an experiment left it, None if there is no such experiment."""
+    """metrics/evaluation.json and protocol.json as an experiment left them, None if there is no such experiment."""
     refs = _output("git", "for-each-ref", "--format=%(refname)", "refs/exps").split()
     for ref in refs:
         if ref.endswith(f"/{experiment}"):
-            return json.loads(_output("git", "show", f"{ref}:metrics/evaluation.json"))
+            files = (f"{ref}:metrics/{name}.json" for name in ("evaluation", "protocol"))
+            return {key: value for file in files for key, value in json.loads(_output("git", "show", file)).items()}
     return None
 
 

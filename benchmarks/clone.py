@@ -41,13 +41,7 @@ def tiny_clone() -> Iterator[Path]:
 
 def make_tiny_clone(folder: Path) -> str:
     """Clone, change params.yaml, run the pipeline and commit; returns what the pipeline printed."""
-    call(ROOT, "git", "clone", "--quiet", str(ROOT), str(folder))
-    for path in call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
-        if (ROOT / path).is_file():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / path, folder / path)
-        else:
-            (folder / path).unlink(missing_ok=True)
+    clone_working_tree(folder)
     for made in _MADE:
         shutil.rmtree(folder / made, ignore_errors=True)
         (folder / made).unlink(missing_ok=True)
@@ -56,6 +50,17 @@ def make_tiny_clone(folder: Path) -> str:
     call(folder, "git", "add", "--all")
     call(folder, "git", "commit", "--quiet", "-m", "tiny")
     return repro.stdout + repro.stderr
+
+
+def clone_working_tree(folder: Path) -> None:
+    """Clone, with the files as they lie here, committed or not."""
+    call(ROOT, "git", "clone", "--quiet", str(ROOT), str(folder))
+    for path in call(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines():
+        if (ROOT / path).is_file():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, folder / path)
+        else:
+            (folder / path).unlink(missing_ok=True)
 
 
 def change_params(folder: Path, changes: Mapping[tuple[str, ...], object]) -> None:

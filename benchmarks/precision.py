@@ -134,9 +134,8 @@ def _final_errors(params: Params, folder: Path, seed: int, variant: Variant) -> 
     changed["runtime"]["precision"] = variant.precision
     params = parse_params(changed, "benchmarks.precision")
     poses, detections, warmup, weak = (folder / name for name in ("poses.h5", "detections.h5", "warmup.pt", "weak.pt"))
-    paths = EvaluationPaths(
-        weak, poses, detections, *(folder / name for name in ("predictions.h5", "e.json", "a.csv", "j.csv"))
-    )
+    written = ("predictions.h5", "evaluation.json", "protocol.json", "actions.csv", "joints.csv")
+    paths = EvaluationPaths(weak, poses, detections, *(folder / name for name in written))
     with (
         patch("wsgcn.training.stages.check_precision"),  # which knows that the CPU has no TF32
         patch("wsgcn.training.step.tf32_products", _emulated_tf32_products),

@@ -14,7 +14,8 @@ PATHS = EvaluationPaths(
     poses=Path("data/poses.h5"),
     detections=Path("data/detections.h5"),
     predictions=Path("data/predictions.h5"),
-    report=Path("metrics/evaluation.json"),
+    metrics=Path("metrics/evaluation.json"),
+    protocol=Path("metrics/protocol.json"),
     actions=Path("metrics/actions.csv"),
     joints=Path("metrics/joints.csv"),
 )
@@ -25,6 +26,6 @@ def main(params: Params, run: Run) -> None:
     report = evaluate(params, PATHS, run)
     export = export_onnx(PATHS.checkpoint, ONNX)
     write_atomically(CARD, model_card(PATHS.checkpoint, report, params))
-    for path in (PATHS.report, PATHS.actions, PATHS.joints, CARD):
+    for path in (PATHS.metrics, PATHS.protocol, PATHS.actions, PATHS.joints, CARD):
         run.tracker.log_artifact(path)
     run.tracker.log_model(export.path, export.example)

@@ -11,7 +11,7 @@ PATHS = PicturePaths(
     detections=Path("data/detections.h5"),
     warmup=Path("metrics/warmup.csv"),
     weak=Path("metrics/weak.csv"),
-    report=Path("metrics/evaluation.json"),
+    protocol=Path("metrics/protocol.json"),
     folder=Path("pictures"),
 )
 

@@ -23,7 +23,9 @@ OUTPUTS = [
     "metrics/warmup.csv",
     "metrics/weak.csv",
     "metrics/evaluation.json",
+    "metrics/protocol.json",
     "metrics/actions.csv",
+    "metrics/joints.csv",
     "pictures/losses.png",
     "pictures/actions.png",
     "pictures/errors.png",
@@ -33,6 +35,10 @@ OUTPUTS = [
 
 def evaluation(folder):
     return json.loads((folder / "metrics/evaluation.json").read_text())
+
+
+def protocol(folder):
+    return json.loads((folder / "metrics/protocol.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -45,11 +51,10 @@ def project(tmp_path_factory):
 
 def test_dvc_repro_makes_every_output(project):
     assert [name for name in OUTPUTS if not (project / name).is_file()] == []
-    report = evaluation(project)
-    assert report["data"] == "synthetic capture of stage demo"
-    assert len(report["actions"]) == 15
-    assert report["mpjpe_mm"].keys() == {"action_mean", "frame_mean"}
-    assert report["frames"] == (30 + 29) * 4 * 50
+    assert protocol(project)["data"] == "synthetic capture of stage demo"
+    assert len((project / "metrics/actions.csv").read_text().splitlines()) == 1 + 15
+    assert evaluation(project)["mpjpe_mm"].keys() == {"action_mean", "frame_mean"}
+    assert protocol(project)["frames"] == (30 + 29) * 4 * 50
 
 
 def test_a_second_repro_does_nothing(project):
@@ -97,19 +102,23 @@ def test_an_experiment_changes_its_parameter_and_what_follows_from_it(project):
     call(project, "dvc", "exp", "run", "--temp", "--name", "no-teacher", "-S", "weak.pseudo_labels.share=0.0")
     shown, row = experiment(project, "no-teacher")
     assert shown["mpjpe_mm"] != evaluation(project)["mpjpe_mm"]
-    assert shown["recipe"] == evaluation(project)["recipe"] | {"weak": {}}
+    assert shown["recipe"] == protocol(project)["recipe"] | {"weak": {}}
     assert row["bone"] == row["reprojection"] == ""
     assert "no-teacher" in call(project, "dvc", "exp", "show", "--csv").stdout
     assert call(project, "git", "status", "--porcelain").stdout == "", "--temp leaves the workspace alone"
 
 
 def experiment(project, name):
-    """Its evaluation, and the first row of its weak curve."""
+    """Its evaluation and protocol, and the first row of its weak curve."""
     refs = call(project, "git", "for-each-ref", "--format=%(refname)", "refs/exps").stdout.split()
     ref = next(ref for ref in refs if ref.endswith(f"/{name}"))
-    curve = call(project, "git", "show", f"{ref}:metrics/weak.csv").stdout.splitlines()
-    row = dict(zip(curve[0].split(","), curve[1].split(","), strict=True))
-    return json.loads(call(project, "git", "show", f"{ref}:metrics/evaluation.json").stdout), row
+
+    def of(file):
+        return call(project, "git", "show", f"{ref}:metrics/{file}").stdout
+
+    header, first, *_ = of("weak.csv").splitlines()
+    row = dict(zip(header.split(","), first.split(","), strict=True))
+    return json.loads(of("evaluation.json")) | json.loads(of("protocol.json")), row
 
 
 def test_the_published_recipe_is_one_command(project):
@@ -158,9 +167,8 @@ def test_a_wrong_parameter_stops_before_any_work_and_is_named(project):
 
 def test_h36m17_runs_through_the_whole_pipeline(project):
     call(project, "dvc", "exp", "run", "--temp", "--name", "joints-17", "-S", "data.skeleton=h36m17")
-    ref = call(project, "git", "for-each-ref", "--format=%(refname)", "refs/exps").stdout.split()
-    ref = next(name for name in ref if name.endswith("/joints-17"))
-    assert json.loads(call(project, "git", "show", f"{ref}:metrics/evaluation.json").stdout)["joints"] == 17
+    shown, _ = experiment(project, "joints-17")
+    assert shown["joints"] == 17
 
 
 def test_a_pull_into_a_second_clone_leaves_nothing_to_do(project, tmp_path):
@@ -172,3 +180,19 @@ def test_a_pull_into_a_second_clone_leaves_nothing_to_do(project, tmp_path):
     call(second, "dvc", "pull")
     assert "Data and pipelines are up to date" in call(second, "dvc", "repro").stdout
     assert call(second, "git", "status", "--porcelain").stdout == ""
+
+
+def test_a_version_of_an_artifact_can_be_had_from_elsewhere(project, tmp_path):
+    artifacts = yaml.safe_load((project / "dvc.yaml").read_text())["artifacts"]
+    assert [entry["path"] for entry in artifacts.values()] == [
+        "models/weak.pt",
+        "models/weak.onnx",
+        "wsgcn/lifting/general_lifter.pt",
+    ]
+    call(project, "dvc", "remote", "add", "--default", "--force", "local", str(tmp_path / "remote"))
+    call(project, "dvc", "push")
+    call(project, "git", "commit", "--quiet", "--all", "--allow-empty", "-m", "remote")
+    for name, entry in artifacts.items():
+        call(project, "git", "tag", "--annotate", f"{name}@v0.1.0", "-m", "a version")
+        call(tmp_path, "dvc", "artifacts", "get", str(project), name, "--out", name)
+        assert (tmp_path / name).read_bytes() == (project / entry["path"]).read_bytes()

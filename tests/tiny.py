@@ -100,7 +100,8 @@ def evaluation_paths(trained: Path, out: Path) -> EvaluationPaths:
         poses=trained / "poses.h5",
         detections=trained / "detections.h5",
         predictions=out / "predictions.h5",
-        report=out / "evaluation.json",
+        metrics=out / "evaluation.json",
+        protocol=out / "protocol.json",
         actions=out / "actions.csv",
         joints=out / "joints.csv",
     )

@@ -34,6 +34,11 @@ def trained(tmp_path_factory):
     return folder
 
 
+def written(out):
+    """What the two json files say."""
+    return {name: json.loads((out / f"{name}.json").read_text()) for name in ("evaluation", "protocol")}
+
+
 def params_of(**changes):
     return EvaluateParams.of(tiny_params(data__skeleton="h36m17", data__stride=7, **changes))
 
@@ -42,14 +47,14 @@ def params_of(**changes):
 def evaluated(trained, tmp_path_factory):
     out = tmp_path_factory.mktemp("evaluated")
     tracker = RecordingTracker()
-    evaluate(params_of(), evaluation_paths(trained, out), Run(tracker))
-    return out, tracker
+    report = evaluate(params_of(), evaluation_paths(trained, out), Run(tracker))
+    return out, tracker, report
 
 
 def test_the_figures_are_those_of_the_predictions_file(evaluated):
     """Recomputed from predictions.h5 in the plainest way: every frame, action by action."""
-    out, tracker = evaluated
-    report = json.loads((out / "evaluation.json").read_text())
+    out, tracker, _ = evaluated
+    report = written(out)["evaluation"]
     errors = {"Eating": [], "Walking": []}
     with Predictions(out / "predictions.h5") as predictions:
         assert predictions.joints == list(H36M17.joints)
@@ -65,25 +70,43 @@ def test_the_figures_are_those_of_the_predictions_file(evaluated):
     assert report["mpjpe_mm"]["action_mean"] == pytest.approx(np.mean(list(by_action.values())), abs=1e-2)
     assert report["mpjpe_mm"]["frame_mean"] == pytest.approx(np.mean(errors["Eating"] + errors["Walking"]), abs=1e-2)
     assert report["mpjpe_mm"]["action_mean"] != report["mpjpe_mm"]["frame_mean"]
-    assert {action: row["mpjpe_mm"] for action, row in report["actions"].items()} == pytest.approx(by_action, abs=1e-2)
-    assert report["frames"] == 3 * 4 * 20, "the test sees every frame, whatever data.stride says"
-    assert (report["joints"], report["root_counted"]) == (17, True)
-    assert (report["epoch"], report["epoch_chosen_by"]) == (2, "last epoch")
+    with (out / "actions.csv").open(encoding="utf-8") as file:
+        table = {row["action"]: float(row["mpjpe_mm"]) for row in csv.DictReader(file)}
+    assert table == pytest.approx(by_action, abs=1e-2)
     assert tracker.history("mpjpe_mm.action_mean") == [report["mpjpe_mm"]["action_mean"]]
 
 
-def test_actions_csv_says_what_the_json_says(evaluated):
-    out, _ = evaluated
-    report = json.loads((out / "evaluation.json").read_text())
-    rows = list(csv.DictReader((out / "actions.csv").open(encoding="utf-8")))
-    assert [row["action"] for row in rows] == ["Eating", "Walking"]
+def test_evaluation_json_has_the_means_and_nothing_else_to_compare(evaluated):
+    """Each of its numbers is a row of `dvc metrics diff` and a column of `dvc exp show`."""
+    report = written(evaluated[0])["evaluation"]
+    assert report.pop("impossible_frames") == 0
+    assert {name: list(means) for name, means in report.items()} == {
+        metric.name: ["action_mean", "frame_mean"] for metric in metrics.METRICS
+    }
+
+
+def test_protocol_json_says_how_it_was_measured(evaluated, trained):
+    protocol = written(evaluated[0])["protocol"]
+    assert protocol["frames"] == 3 * 4 * 20, "the test sees every frame, whatever data.stride says"
+    assert (protocol["joints"], protocol["root_counted"], protocol["skeleton"]) == (17, True, "h36m17")
+    assert (protocol["epoch"], protocol["epoch_chosen_by"]) == (2, "last epoch")
+    assert (protocol["detections"], protocol["flip"]) == ("gt", False)
+    assert protocol["recipe"] == load_checkpoint(trained / "weak.pt").recipe
+
+
+def test_what_is_returned_is_what_the_files_say(trained, tmp_path):
+    report = evaluate(params_of(), evaluation_paths(trained, tmp_path))
+    actions = report.pop("actions")
+    assert report == written(tmp_path)["protocol"] | written(tmp_path)["evaluation"]
+    rows = list(csv.DictReader((tmp_path / "actions.csv").open(encoding="utf-8")))
+    assert [row["action"] for row in rows] == list(actions) == ["Eating", "Walking"]
     for row in rows:
-        for name, value in report["actions"][row["action"]].items():
+        for name, value in actions[row["action"]].items():
             assert float(row[name]) == pytest.approx(value, abs=1e-4)
 
 
 def test_the_truth_is_in_the_camera_frame(evaluated, trained):
-    out, _ = evaluated
+    out, *_ = evaluated
     with Predictions(out / "predictions.h5") as predictions, Poses(trained / "poses.h5") as poses:
         for serial in predictions.serials("S9", "Eating"):
             positions = poses.positions_m("S9", "Eating")
@@ -94,7 +117,7 @@ def test_the_truth_is_in_the_camera_frame(evaluated, trained):
 
 def test_two_evaluations_give_the_same_bytes(evaluated, trained, tmp_path):
     evaluate(params_of(), evaluation_paths(trained, tmp_path))
-    for name in ("predictions.h5", "evaluation.json", "actions.csv"):
+    for name in ("predictions.h5", "evaluation.json", "protocol.json", "actions.csv"):
         assert (tmp_path / name).read_bytes() == (evaluated[0] / name).read_bytes()
 
 
@@ -199,9 +222,9 @@ def test_a_metric_that_nobody_published_has_a_dash_beside_the_published_row(
 
 
 def test_without_a_published_row_the_table_and_the_report_have_none(evaluated):
-    report = json.loads((evaluated[0] / "evaluation.json").read_text())
-    assert "published" not in report
-    assert "published" not in table(params_of(data__raw="h36m.zip"), report)
+    assert "published" not in written(evaluated[0])["protocol"]
+    shown = table(params_of(data__raw="h36m.zip"), evaluated[2])
+    assert "published" not in shown
 
 
 @pytest.fixture
@@ -261,7 +284,7 @@ def test_the_table_of_joints_says_which_are_hard(evaluated):
             )
         ]
     np.testing.assert_allclose(list(table.values()), np.concatenate(errors_NJ).mean(0), atol=1e-3)
-    report = json.loads((out / "evaluation.json").read_text())
+    report = written(out)["evaluation"]
     assert np.mean(list(table.values())) == pytest.approx(report["mpjpe_mm"]["frame_mean"], abs=1e-3)
 
 
@@ -273,7 +296,7 @@ def test_a_body_that_no_person_has_is_counted_and_told(evaluated):
     predicted[4, 7] = (0, 0, 2.5)
     sums.add("Eating", predicted, truth)
     assert sums.impossible_frames == 1
-    report = json.loads((evaluated[0] / "evaluation.json").read_text())
+    report = evaluated[2]
     assert report["impossible_frames"] == 0
     assert "more than 3 m" not in table(params_of(), report)
     said = table(params_of(), report | {"impossible_frames": 2})

@@ -226,10 +226,10 @@ def test_the_row_is_in_the_report_but_not_on_the_synthetic_capture(
     paths = evaluation_paths(tmp_path, tmp_path)
     subjects = {"labelled": ["S1"], "labelled_takes": 1.0, "unlabelled": [], "validation": [], "test": ["S9", "S11"]}
     evaluate(EvaluateParams.of(tiny_params(data__raw=raw, data__subjects=subjects)), paths)
-    report, printed = json.loads(paths.report.read_text(encoding="utf-8")), capsys.readouterr().out
-    assert ("published" in report) == is_shown
+    protocol, printed = json.loads(paths.protocol.read_text(encoding="utf-8")), capsys.readouterr().out
+    assert ("published" in protocol) == is_shown
     assert ("published: weak, bone loss, warm-up" in printed) == is_shown
-    assert not is_shown or report["published"]["mpjpe_mm"] == 49.23
+    assert not is_shown or protocol["published"]["mpjpe_mm"] == 49.23
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -5,7 +5,6 @@ import base64
 import io
 import json
 import re
-import shutil
 from dataclasses import replace
 from itertools import pairwise
 
@@ -25,8 +24,6 @@ from wsgcn.pose.skeleton import H36M16
 from wsgcn.rendering.sequences import PoseSequence
 from wsgcn.rendering.sources import read_sequences
 from wsgcn.rendering.viewer import MAX_FRAMES, within, write_viewer
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 @pytest.fixture(scope="module")
@@ -197,32 +194,6 @@ def test_a_wrong_option_is_one_sentence(predictions_path, arguments, message):
 
 
 # ---- in the browser ----
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    if CHROMIUM is None or DRIVER is None:
-        pytest.skip("chromium and chromedriver are not on PATH")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in (
-        "headless=new",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-quic",
-        "no-first-run",
-        "disable-background-networking",
-        "disable-component-update",
-        "disable-sync",
-        "window-size=1200,760",
-        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
-    yield driver
-    driver.quit()
 
 
 class Page:

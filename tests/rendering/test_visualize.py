@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,6 +14,9 @@ from tests.rendering.capture import write_predictions
 from tests.tiny import ROOT
 from wsgcn.base.errors import InputError
 from wsgcn.base.run import RecordingTracker, Run
+from wsgcn.evaluation.metrics import mpjpe_mm, p_mpjpe_mm
+from wsgcn.pose.store import Predictions
+from wsgcn.rendering import pictures
 from wsgcn.rendering.pictures import PicturePaths, make_pictures, read_curves
 
 WARMUP = "epoch,step,supervised,total,learning_rate,seconds,validation_mpjpe_mm\n1,10,0.1,0.1,0.001,2,\n"
@@ -32,10 +36,8 @@ def run(tmp_path_factory):
     write_predictions(folder / "data", takes=("Eating", "Walking", "Walking 1"))
     (folder / "metrics/warmup.csv").write_text(WARMUP)
     (folder / "metrics/weak.csv").write_text(WEAK)
-    row = {"mpjpe_mm": 46.9, "p_mpjpe_mm": 40.0}
-    means = {name: {"action_mean": value, "frame_mean": value} for name, value in row.items()}
-    report = {"data": "a tiny capture", **means, "actions": {"Eating": row, "Walking": row}}
-    (folder / "metrics/evaluation.json").write_text(json.dumps(report))
+    protocol = {"data": "a tiny capture", "recipe": {"weak": {"root": "solved"}}}
+    (folder / "metrics/protocol.json").write_text(json.dumps(protocol))
     return folder
 
 
@@ -45,7 +47,7 @@ def paths(run, folder):
         detections=run / "data/detections.h5",
         warmup=run / "metrics/warmup.csv",
         weak=run / "metrics/weak.csv",
-        report=run / "metrics/evaluation.json",
+        protocol=run / "metrics/protocol.json",
         folder=folder,
     )
 
@@ -60,6 +62,23 @@ def test_there_is_a_clip_of_the_first_take_of_each_action_that_there_is(run, tmp
     assert capsys.readouterr().out == ""
     with Image.open(tmp_path / "S11_Walking.gif") as clip:
         assert clip.n_frames == 5
+
+
+def test_the_bars_of_the_actions_are_the_means_over_their_frames(run, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(pictures, "plot_actions", lambda path, actions, data: drawn.append(actions))
+    make_pictures(paths(run, tmp_path), **OPTIONS)
+    expected = {}
+    with Predictions(run / "data/predictions.h5") as predictions:
+        for subject in predictions.subjects:
+            for take in predictions.takes(subject):
+                for serial in predictions.serials(subject, take):
+                    pair = predictions.predicted_m(subject, take, serial), predictions.truth_m(subject, take, serial)
+                    expected.setdefault(take.split()[0], []).append([mpjpe_mm(*pair), p_mpjpe_mm(*pair)])
+    [actions] = drawn
+    assert actions.keys() == expected.keys() == {"Eating", "Walking"}
+    for action, row in actions.items():
+        assert [row["mpjpe_mm"], row["p_mpjpe_mm"]] == pytest.approx(np.mean(expected[action], axis=(0, 2)))
 
 
 def test_a_camera_that_is_not_there_leaves_the_clips_out_and_nothing_else(run, tmp_path, capsys):
@@ -90,9 +109,9 @@ def test_the_same_run_gives_the_same_bytes_and_few_of_them(run, tmp_path):
         ("warmup", None, "not found"),
         ("weak", "epoch,step\n1,two\n", "is not a table of numbers with a header"),
         ("weak", "epoch,step\n1\n", "is not a table of numbers with a header"),
-        ("report", None, "not found"),
-        ("report", "{", "is not JSON"),
-        ("report", '{"data": "x"}', "has no mpjpe_mm, p_mpjpe_mm, actions"),
+        ("protocol", None, "not found"),
+        ("protocol", "{", "is not JSON"),
+        ("protocol", '{"data": "x"}', "has no recipe"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence_naming_the_file_and_leaves_no_pictures(

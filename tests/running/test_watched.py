@@ -14,6 +14,7 @@ OUTPUTS = {
     "data/predictions.h5",
     "metrics/actions.csv",
     "metrics/joints.csv",
+    "metrics/protocol.json",
     "metrics/evaluation.json",
     "metrics/warmup.csv",
     "metrics/weak.csv",

@@ -100,16 +100,20 @@ class EvaluationPaths:
     poses: Path
     detections: Path
     predictions: Path
-    report: Path
+    metrics: Path
+    protocol: Path
     actions: Path
     joints: Path
 
 
 def evaluate(params: EvaluateParams, paths: EvaluationPaths, run: Run | None = None) -> dict[str, Any]:
-    """Stage evaluate: write predictions.h5, evaluation.json, actions.csv and joints.csv, and print the table.
+    """Stage evaluate: write predictions.h5, the errors and how they were measured, and print the table.
+
+    evaluation.json has the means of every metric and nothing else, since each of its numbers is a row of
+    `dvc metrics diff`; actions.csv and joints.csv have the tables; protocol.json says what all of them are errors of.
 
     Returns:
-        The report that evaluation.json holds.
+        What evaluation.json and protocol.json hold, and under `actions` the table of actions.csv.
 
     Raises:
         InputError: the checkpoint does not fit the parameters or the detections, or a test subject is missing or has
@@ -150,10 +154,13 @@ def evaluate(params: EvaluateParams, paths: EvaluationPaths, run: Run | None = N
                     errors.add(action, predicted_TJ3, truth_TJ3, params.evaluate.batch)
         if not errors.frames:
             raise InputError(f"{paths.detections}: has no frame of {', '.join(params.data.subjects.test)}.")
-    report = _report(params, checkpoint, errors)
-    write_atomically(paths.report, json.dumps(report, indent=2) + "\n")
+    means = {**_rounded(errors.means()), "impossible_frames": errors.impossible_frames}
+    protocol = _protocol(params, checkpoint, errors.frames)
+    write_atomically(paths.metrics, json.dumps(means, indent=2) + "\n")
+    write_atomically(paths.protocol, json.dumps(protocol, indent=2) + "\n")
     write_atomically(paths.actions, _actions_csv(errors.by_action()))
     write_atomically(paths.joints, _joints_csv(errors.by_joint()))
+    report = {**protocol, **means, "actions": _rounded(errors.by_action())}
     run.tracker.log_metrics({f"{m.name}.{mean}": report[m.name][mean] for m in METRICS for mean in report[m.name]})
     print(table(params, report))
     return report
@@ -169,13 +176,11 @@ def _provenance(params: EvaluateParams, checkpoint: Checkpoint) -> dict[str, str
     }
 
 
-def _report(params: EvaluateParams, checkpoint: Checkpoint, errors: ErrorSums) -> dict[str, Any]:
+def _protocol(params: EvaluateParams, checkpoint: Checkpoint, frames: int) -> dict[str, Any]:
+    """What the errors are errors of: whoever quotes one needs it, and nobody subtracts it from another run's."""
     return {
         "data": params.data.capture,
-        **_rounded(errors.means()),
-        "actions": _rounded(errors.by_action()),
-        "frames": errors.frames,
-        "impossible_frames": errors.impossible_frames,
+        "frames": frames,
         "joints": len(checkpoint.skeleton.joints),
         "root_counted": True,
         "skeleton": checkpoint.skeleton.name,

@@ -52,7 +52,7 @@ def model_card(checkpoint_path: Path | str, evaluation: Mapping[str, Any], param
 
     Args:
         checkpoint_path: the checkpoint that was evaluated.
-        evaluation: the report that `wsgcn.evaluation.evaluate.evaluate` returns and metrics/evaluation.json holds.
+        evaluation: the report that `wsgcn.evaluation.evaluate.evaluate` returns.
         params: of the evaluation; those of the training are in the checkpoint.
 
     Raises:

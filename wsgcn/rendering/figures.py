@@ -113,21 +113,19 @@ def _mark_stages(axes: np.ndarray, warmup_epochs: np.ndarray, weak_epochs: np.nd
         )
 
 
-def plot_actions(
-    path: Path | str, actions: Mapping[str, Mapping[str, float]], means: Mapping[str, float], data: str
-) -> None:
+def plot_actions(path: Path | str, actions: Mapping[str, Mapping[str, float]], data: str) -> None:
     """Bars of MPJPE and P-MPJPE for each action, the largest error first, and of their means over the actions.
 
     Args:
         actions: `mpjpe_mm` and `p_mpjpe_mm` by action.
-        means: the same two, means over the actions.
         data: what the captions call the data.
     """
     rows = sorted(actions.items(), key=lambda row: row[1]["mpjpe_mm"])
     # A gap sets the mean apart from the actions.
     at = np.arange(len(rows) + 1) + np.array([0.0] * len(rows) + [0.4])
     names = [name for name, _ in rows] + ["mean over actions"]
-    values = {metric: [row[metric] for _, row in rows] + [means[metric]] for metric in ("mpjpe_mm", "p_mpjpe_mm")}
+    values = {metric: [row[metric] for _, row in rows] for metric in ("mpjpe_mm", "p_mpjpe_mm")}
+    values = {metric: [*errors_mm, float(np.mean(errors_mm))] for metric, errors_mm in values.items()}
     caption = f"P-MPJPE: after the best rotation, scale and shift. Data: {data}"
     with _figure(path, "Test error by action", caption, (8.0, 1.6 + 0.36 * len(names))) as figure:
         axes = figure.subplots()

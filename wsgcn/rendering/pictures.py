@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ class PicturePaths:
     detections: Path
     warmup: Path
     weak: Path
-    report: Path
+    protocol: Path
     folder: Path
 
 
@@ -46,9 +47,9 @@ def make_pictures(paths: PicturePaths, *, seconds: float, fps: float, serial: st
     Raises:
         InputError: a file is missing or not what it should be, or `seconds` or `fps` is out of range.
     """
-    report = _read_report(paths.report)
+    protocol = _read_protocol(paths.protocol)
     warmup, weak = read_curves(paths.warmup), read_curves(paths.weak)
-    data, folder = str(report["data"]), paths.folder
+    data, folder = str(protocol["data"]), paths.folder
     with Predictions(paths.predictions) as predictions, Detections(paths.detections) as detections:
         mpjpe_mm, p_mpjpe_mm = _frame_errors(predictions, bars)
         for subject, take in _clips(predictions):
@@ -63,10 +64,10 @@ def make_pictures(paths: PicturePaths, *, seconds: float, fps: float, serial: st
             lambda key: predicted_sequence(predictions, detections, *key),
             data,
         )
-    uses_unlabelled = bool(report.get("recipe", {}).get("weak"))
+        by_action = _means_by_action(predictions, {"mpjpe_mm": mpjpe_mm, "p_mpjpe_mm": p_mpjpe_mm})
+    uses_unlabelled = bool(protocol["recipe"].get("weak"))
     plot_losses(folder / "losses.png", warmup, weak, data, uses_unlabelled=uses_unlabelled)
-    means = {metric: report[metric]["action_mean"] for metric in ("mpjpe_mm", "p_mpjpe_mm")}
-    plot_actions(folder / "actions.png", report["actions"], means, data)
+    plot_actions(folder / "actions.png", by_action, data)
     plot_errors(folder / "errors.png", _all(mpjpe_mm), _all(p_mpjpe_mm), data)
 
 
@@ -100,6 +101,22 @@ def _frame_errors(
     return mpjpe_mm, p_mpjpe_mm
 
 
+def _means_by_action(
+    predictions: Predictions, errors: Mapping[str, Mapping[SequenceKey, np.ndarray]]
+) -> dict[str, dict[str, float]]:
+    """The mean over the frames of each action, by action and by metric, as metrics/actions.csv has them."""
+    by_action: dict[str, list[SequenceKey]] = {}
+    for subject, take, serial in next(iter(errors.values())):
+        by_action.setdefault(predictions.action(subject, take), []).append((subject, take, serial))
+    return {
+        action: {
+            metric: float(np.concatenate([by_sequence[key] for key in keys]).mean())
+            for metric, by_sequence in errors.items()
+        }
+        for action, keys in by_action.items()
+    }
+
+
 def _all(by_sequence: dict[SequenceKey, np.ndarray]) -> np.ndarray:
     return np.concatenate(list(by_sequence.values()))
 
@@ -121,14 +138,14 @@ def read_curves(path: Path | str) -> Columns:
         raise InputError(f"{path}: is not a table of numbers with a header ({error}).") from error
 
 
-def _read_report(path: Path | str) -> dict[str, Any]:
+def _read_protocol(path: Path | str) -> dict[str, Any]:
     try:
-        report = json.loads(Path(path).read_text(encoding="utf-8"))
+        protocol = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: not found; `dvc repro` makes it.") from None
     except ValueError as error:
         raise InputError(f"{path}: is not JSON ({error}).") from error
-    missing = [key for key in ("data", "mpjpe_mm", "p_mpjpe_mm", "actions") if key not in report]
+    missing = [key for key in ("data", "recipe") if key not in protocol]
     if missing:
-        raise InputError(f"{path}: has no {', '.join(missing)}; expected the report of stage evaluate.")
-    return report
+        raise InputError(f"{path}: has no {', '.join(missing)}; expected what stage evaluate writes.")
+    return protocol
