@@ -50,7 +50,7 @@ def three_starts(tmp_path_factory: pytest.TempPathFactory) -> ThreeStarts:
         )
         for stage in STAGES
     ]
-    stderrs = [process.communicate(timeout=60)[1] for process in processes]
+    stderrs = [process.communicate(timeout=240)[1] for process in processes]
     return ThreeStarts(folder / "mlflow.db", [process.returncode for process in processes], stderrs)
 
 
@@ -88,8 +88,13 @@ def client_of(database: Path) -> Any:
 
 
 def runs_in(database: Path, experiment: str = "a test") -> list[Any]:
+    """The stages' runs."""
+    return searched(database, "tags.`wsgcn.stage` != 'pipeline'", experiment)
+
+
+def searched(database: Path, filter_string: str, experiment: str = "a test") -> list[Any]:
     client = client_of(database)
-    return list(client.search_runs([client.get_experiment_by_name(experiment).experiment_id]))
+    return list(client.search_runs([client.get_experiment_by_name(experiment).experiment_id], filter_string))
 
 
 def log_a_little(tracker: Tracker) -> None:
