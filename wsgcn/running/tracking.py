@@ -45,6 +45,7 @@ _ENVIRONMENT = {  # unless the user has set them
 _SECONDS_BETWEEN_BATCHES = 5.0
 _METRICS_IN_A_BATCH = 1000  # MLflow's limit
 _SECONDS_FOR_ANOTHER_TO_CREATE = 60.0
+_SERVED = Path(__file__).resolve().parents[1] / "release" / "served_model.py"  # not imported here, but by MLflow
 _NEEDED_TO_SERVE = ("mlflow", "numpy", "onnx", "onnxruntime")  # said here, since MLflow takes 6 s to find out
 
 
@@ -269,7 +270,7 @@ def _experiment_id(client: Any, name: str, database: Path | None) -> str:
 def _save_model(
     onnx_path: Path, example: "Mapping[str, np.ndarray]", folder: Path, logged: Any, run_id: str
 ) -> dict[str, str]:
-    """Write an ONNX file as a folder of MLflow's, with signature and example; returns the file's metadata."""
+    """Write an ONNX file as a folder of MLflow's, with signature, example and checks; returns the file's metadata."""
     import mlflow.onnx
     import onnx
     from mlflow.models import Model, ModelSignature
@@ -285,22 +286,26 @@ def _save_model(
 
     model = onnx.load(onnx_path)
     about = {entry.key: entry.value for entry in model.metadata_props}
+    described = Model(
+        artifact_path=logged.artifact_location,
+        model_uuid=logged.model_id,
+        run_id=run_id,
+        metadata=about,
+        model_id=logged.model_id,
+    )
     mlflow.onnx.save_model(
         model,
         folder,
-        mlflow_model=Model(
-            artifact_path=logged.artifact_location,
-            model_uuid=logged.model_id,
-            run_id=run_id,
-            metadata=about,
-            model_id=logged.model_id,
-        ),
+        code_paths=[str(_SERVED)],
+        mlflow_model=described,
         signature=ModelSignature(schema(model.graph.input), schema(model.graph.output)),
         input_example=dict(example),
         pip_requirements=[f"{package}=={metadata.version(package)}" for package in _NEEDED_TO_SERVE],
         onnx_execution_providers=["CPUExecutionProvider"],  # MLflow would ask for CUDA, and warn of its absence
         save_as_external_data=False,
     )
+    described.flavors["python_function"]["loader_module"] = _SERVED.stem
+    described.save(str(folder / "MLmodel"))
     return about
 
 
