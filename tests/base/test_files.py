@@ -199,3 +199,102 @@ def test_a_folder_in_the_files_place_is_one_sentence_and_stays(tmp_path: Path) -
         write_atomically(tmp_path / "poses.h5", b"new")
     assert "\n" not in str(caught.value)
     assert names_in(tmp_path) == ["poses.h5"]
+
+
+@pytest.mark.parametrize("is_relative", [True, False])
+@pytest.mark.parametrize("links", [1, 3])
+def test_a_symbolic_link_stays_and_its_file_is_replaced(tmp_path: Path, is_relative: bool, links: int) -> None:
+    """The file lies in another folder, where the temporary one lies too: both folders then hold what they held."""
+    elsewhere, here = tmp_path / "elsewhere", tmp_path / "here"
+    elsewhere.mkdir()
+    here.mkdir()
+    target = elsewhere / "target.json"
+    target.write_text("old", encoding="utf-8")
+    target.chmod(0o640)
+    last = target
+    for number in range(links):
+        link = here / f"{number}.json"
+        link.symlink_to(Path("..") / last.relative_to(tmp_path) if is_relative else last)
+        last = link
+    with atomic_path(last) as temporary:
+        assert temporary.parent == elsewhere
+        assert temporary.suffix == ".json"
+        temporary.write_text("new", encoding="utf-8")
+        assert target.read_text(encoding="utf-8") == "old"
+    assert target.read_text(encoding="utf-8") == "new"
+    assert not target.is_symlink()
+    assert all(path.is_symlink() for path in here.iterdir())
+    assert target.stat().st_mode & 0o777 == 0o640
+    assert names_in(elsewhere) == ["target.json"]
+    assert names_in(here) == [f"{number}.json" for number in range(links)]
+
+
+def test_a_link_whose_writing_fails_leaves_its_file_as_it_was(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old", encoding="utf-8")
+    link.symlink_to(target)
+
+    def broken_off() -> None:
+        with atomic_path(link) as temporary:
+            temporary.write_text("part", encoding="utf-8")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken_off()
+    assert target.read_text(encoding="utf-8") == "old"
+    assert names_in(tmp_path) == ["link", "target"]
+
+
+@pytest.mark.parametrize(
+    ("leads_to", "said"),
+    [
+        ("nothing", "is a symbolic link to nothing, where nothing is; remove it to write a file."),
+        ("folder", "is a symbolic link to {folder}/folder, a folder; expected one to a file."),
+        ("pipe", "is a symbolic link to {folder}/pipe, a pipe, socket or device; expected one to a file."),
+        ("link", "could not be written (Too many levels of symbolic links); what stood there before is untouched."),
+    ],
+)
+def test_a_link_to_what_is_no_file_is_one_sentence(tmp_path: Path, leads_to: str, said: str) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    link = tmp_path / "link"
+    link.symlink_to(leads_to)
+    before = names_in(tmp_path)
+    with pytest.raises(InputError) as refused:
+        write_atomically(link, "new")
+    assert str(refused.value) == f"{link}: {said.format(folder=tmp_path.resolve())}"
+    assert names_in(tmp_path) == before
+    assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_a_pipe_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match="is a pipe, socket or device, expected a file to replace"):
+        write_atomically(tmp_path / "pipe", "new")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("kind", ["symlink", "hardlink"])
+@pytest.mark.parametrize("cache", [".dvc/cache/files/md5", "shared/cache/files/md5", ".dvc/cache"])
+def test_a_link_of_dvcs_into_its_cache_gives_way_and_the_cache_stays(tmp_path: Path, kind: str, cache: str) -> None:
+    cached = tmp_path / cache / "5d" / "41402abc4b2a76b9719d911017c592"
+    cached.parent.mkdir(parents=True)
+    cached.write_text("hello", encoding="utf-8")
+    cached.chmod(0o444)
+    out = tmp_path / "weak.pt"
+    out.symlink_to(cached) if kind == "symlink" else out.hardlink_to(cached)
+    write_atomically(out, "new")
+    assert not out.is_symlink()
+    assert out.read_text(encoding="utf-8") == "new"
+    assert cached.read_text(encoding="utf-8") == "hello"
+    assert names_in(cached.parent) == [cached.name]
+
+
+def test_a_file_in_the_place_of_a_link_into_the_cache_may_be_written(tmp_path: Path) -> None:
+    cached = tmp_path / "cache" / "files" / "md5" / "5d" / "41402abc4b2a76b9719d911017c592"
+    cached.parent.mkdir(parents=True)
+    cached.write_text("hello", encoding="utf-8")
+    cached.chmod(0o444)
+    (tmp_path / "out").symlink_to(cached)
+    write_atomically(tmp_path / "out", "new")
+    assert (tmp_path / "out").stat().st_mode & 0o200

@@ -10,8 +10,11 @@ from tests.people import person_camera_m
 from wsgcn.base.errors import InputError
 from wsgcn.lifting.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.lifting.lifted import Lifted, Rows
+from wsgcn.lifting.writers import parquet
 from wsgcn.lifting.writers.formats import SUFFIXES, read_lifted, write_lifted
 from wsgcn.pose.skeleton import H36M16, H36M17
+from wsgcn.rendering.lifted_files import lifted_sequence
+from wsgcn.rendering.viewer import write_viewer
 
 FRAMES = 20
 
@@ -353,3 +356,78 @@ def test_the_same_clip_gives_the_same_bytes(tmp_path, suffix):
     write_lifted(clip(), tmp_path / f"a{suffix}")
     write_lifted(clip(), tmp_path / f"b{suffix}")
     assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+
+
+ODD_NAMES = {
+    "empty": "",
+    "dot": ".",
+    "two dots": "..",
+    "slash": "/",
+    "slashes": "a//b",
+    "NUL": "a\0b",
+    "lone surrogate": "a\ud800b",
+    "300 characters": 300 * "x",
+    "line breaks": "a\nb\r=1",
+    "formula": "=cmd|'/C calc'!A0",
+    "formula behind a comma": 'x,=1+1;  @SUM(A1),"=2',
+    "quotes": "\"'</script>",
+}
+
+
+@pytest.mark.parametrize("case", ODD_NAMES)
+@pytest.mark.parametrize("suffix", [*SUFFIXES, ".html", ".parquet"])
+def test_any_name_survives_or_is_one_sentence(tmp_path, suffix, case):
+    """Of the person, of the pictures and of the source."""
+    name = ODD_NAMES[case]
+    lifted = replace(clip(names=(name,) * FRAMES), person=name)
+    lifted = replace(lifted, about={**lifted.about, "source": name})
+    path = tmp_path / f"out{suffix}"
+    refusal = ""
+    try:
+        if suffix == ".html":
+            write_viewer(path, [lifted_sequence(lifted, path)], title=name)
+        elif suffix == ".parquet":
+            with parquet.create(path, lifted.metadata, is_absolute=True) as writer:
+                writer.add(name, lifted, {})
+        else:
+            write_lifted(lifted, path)
+    except InputError as refused:
+        refusal = str(refused)
+    if refusal:
+        assert (suffix, case) in {
+            *((".h5", case) for case in ("empty", "dot", "slash", "slashes", "NUL", "lone surrogate")),
+            (".parquet", "lone surrogate"),
+        }
+        assert refusal.startswith(f"{path}: ")
+        assert refusal.isprintable()
+        assert list(tmp_path.iterdir()) == []
+        return
+    match suffix:
+        case ".npz" | ".h5":
+            [read] = read_lifted(path)
+            assert (read.person, read.names) == (name, lifted.names)
+        case ".json":
+            assert json.loads(path.read_text(encoding="utf-8"))["person"] == name
+        case ".bvh":
+            assert json.loads((tmp_path / "out.bvh.json").read_text(encoding="utf-8"))["person"] == name
+        case ".parquet":
+            assert set(parquet.pq.read_table(path)["person"].to_pylist()) == {name}
+        case ".csv":
+            lines = path.read_text(encoding="utf-8").splitlines()
+            assert lines[-1].startswith(str(100 + FRAMES - 1))
+            told = dict(line.removeprefix("# ").split(": ", 1) for line in lines if line.startswith("#"))
+            assert json.loads(told["person"]) == json.loads(told["source"]) == name
+
+
+@pytest.mark.parametrize("case", ODD_NAMES)
+def test_no_cell_of_csv_begins_as_a_formula_unless_it_is_a_number(tmp_path, case):
+    """The comments are rows to a spreadsheet too."""
+    name = ODD_NAMES[case]
+    lifted = replace(clip(names=(name,) * FRAMES), person=name)
+    write_lifted(replace(lifted, about={**lifted.about, "source": name}), tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.reader(file):
+            for cell in row:
+                begin = cell.strip()[:1]
+                is_number = cell.strip(" ]").replace(".", "").removeprefix("-").isdigit()
+                assert is_number or not begin or begin not in "=+-@\t\r", (row, cell)

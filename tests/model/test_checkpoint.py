@@ -143,6 +143,25 @@ def test_weights_load_strictly(checkpoint, tmp_path):
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize("part", ["weights", "chosen_weights", "average"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused_and_the_tensor_is_named(checkpoint, tmp_path, part, value):
+    path = tmp_path / "weak.pt"
+    replace(checkpoint, average=checkpoint.weights).save(path)
+    name, weight = list(checkpoint.weights.items())[-1]
+
+    def spoil(tree):
+        spoilt = weight.clone()
+        spoilt.view(-1)[0] = value
+        tree[part] = tree[part] | {name: spoilt}
+
+    resaved(path, spoil)
+    with pytest.raises(InputError, match="NaN or infinite") as refused:
+        load_checkpoint(path)
+    assert str(refused.value).startswith(f"{path}: {name} has 1 of {weight.numel()} weights that are NaN or infinite")
+    assert "\n" not in str(refused.value)
+
+
 def test_a_misfit_names_what_was_found_and_expected(checkpoint):
     checkpoint.check_fits("weak.pt", H36M16, "gt", checkpoint.model)
     with pytest.raises(InputError, match=r"h36m16 with 16 joints, but data\.skeleton is h36m17 with 17"):

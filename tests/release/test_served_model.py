@@ -1,5 +1,6 @@
 """The exported network as a model of MLflow's: logged, registered, loaded and served."""
 
+import asyncio
 import json
 import os
 import signal
@@ -112,7 +113,14 @@ def test_the_model_has_a_signature_an_example_and_no_pickle(logged: Logged, clie
     assert json.loads(model.metadata["joints"]) == list(H36M16.joints)
     example = json.loads((folder / "serving_input_example.json").read_text(encoding="utf-8"))
     assert np.shape(example["inputs"]["keypoints_px"]) == (1, 16, 2)
-    assert {path.suffix for path in folder.rglob("*")} == {".onnx", ".json", ".yaml", ".txt", ""}
+    assert {path.suffix for path in folder.rglob("*") if "__pycache__" not in path.parts} == {
+        ".onnx",
+        ".json",
+        ".yaml",
+        ".txt",
+        ".py",
+        "",
+    }
     requirements = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert sorted(line.split("==")[0] for line in requirements) == ["mlflow", "numpy", "onnx", "onnxruntime"]
 
@@ -170,6 +178,114 @@ def test_the_recording_tracker_keeps_the_path_and_the_null_tracker_takes_it(logg
     for tracker in (recording, NullTracker()):
         tracker.log_model(str(logged.export.path), logged.export.example)
     assert recording.models == [logged.export.path]
+
+
+@pytest.fixture(scope="module")
+def app(logged: Logged) -> Any:
+    """What `mlflow models serve` serves, without a port."""
+    import mlflow.pyfunc
+    from mlflow.pyfunc import scoring_server
+
+    return scoring_server.init(mlflow.pyfunc.load_model("models:/wsgcn/1"))
+
+
+def post(app: Any, body: bytes) -> tuple[int, dict[str, Any]]:
+    """Status and answer of a request to an ASGI application."""
+    sent: list[dict[str, Any]] = []
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/invocations", "query_string": b"", "headers": headers}
+
+    async def call() -> None:
+        bodies = [{"type": "http.request", "body": body}]
+
+        async def receive() -> dict[str, Any]:
+            return bodies.pop() if bodies else await asyncio.Event().wait()  # type: ignore[return-value]
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        await app(scope, receive, send)
+
+    asyncio.run(call())
+    return sent[0]["status"], json.loads(b"".join(message.get("body", b"") for message in sent))
+
+
+NAN, FAR = float("nan"), 1e30
+
+
+def with_joint(logged: Logged, *values: Any) -> list[Any]:
+    """The keypoints, with the values in place of the second pose's third joint."""
+    poses: list[Any] = logged.keypoints_px.tolist()
+    poses[1][2] = list(values)
+    return poses
+
+
+# Of a request, what is wrong; None for keypoints are the right ones. And what the answer says.
+SAID_BY_US = {
+    "size 0": (None, [[0, 0]], "size_px: is 0 x 0, expected width and height in pixels, 1 to 100000."),
+    "negative size": (None, [[1920, -1080]], "size_px: is 1920 x -1080,"),
+    "size NaN": (None, [[NAN, 1080]], "size_px: is null, NaN or too large at [0, 0]"),
+    "size null": (None, [[1920, None]], "size_px: is null, NaN or too large at [0, 1]"),
+    "size 1e30": (None, [[FAR, FAR]], "size_px: is 1e+30 x 1e+30,"),
+    "size 1e300": (None, [[1e300, 1]], "size_px: is null, NaN or too large at [0, 0]"),
+    "two sizes of three poses": (None, [[1920, 1080]] * 2, "size_px: holds 2 sizes for 3 poses"),
+    "no size": (None, np.zeros((0, 2)).tolist(), ""),
+    "NaN": ((NAN, 1), SIZE_PX.tolist(), "keypoints_px: is null, NaN or too large at [1, 2, 0]"),
+    "null": ((1, None), SIZE_PX.tolist(), "keypoints_px: is null, NaN or too large at [1, 2, 1]"),
+    "1e30": ((FAR, 1), SIZE_PX.tolist(), "keypoints_px: joint 2 of pose 1 lies at (1e+30, 1), far outside the picture"),
+    "-1e30": ((1, -FAR), SIZE_PX.tolist(), "far outside the picture of 1920 x 1080 pixels"),
+    "1e300": ((1e300, 1), SIZE_PX.tolist(), "keypoints_px: is null, NaN or too large at [1, 2, 0]"),
+}
+
+
+@pytest.mark.parametrize("case", SAID_BY_US)
+def test_what_no_picture_has_is_400_with_one_sentence(app: Any, logged: Logged, case: str) -> None:
+    joint, sizes, said = SAID_BY_US[case]
+    keypoints = logged.keypoints_px.tolist() if joint is None else with_joint(logged, *joint)
+    status, answer = post(app, json.dumps({"inputs": {"keypoints_px": keypoints, "size_px": sizes}}).encode())
+    assert status == 400
+    assert said in answer["message"]
+    if said:
+        assert (answer["message"].count("\n"), len(answer["message"]) < 200) == (0, True)
+
+
+SAID_BY_MLFLOW = {
+    "no poses": [],
+    "fifteen joints": [[[1, 2]] * 15],
+    "three coordinates": [[[1, 2, 3]] * 16],
+    "ragged": [[[1, 2]] * 15 + [[1]]],
+    "one pose without a batch": [[1, 2]] * 16,
+    "nested once more": [[[[1, 2]] * 16]],
+    "nested 500 times": json.loads("[" * 500 + "]" * 500),
+    "text": "abc",
+    "texts": [[["a", "b"]] * 16],
+    "a number": 3,
+    "null": None,
+    "an object": {"Hip": [1, 2]},
+    "a number of 400 digits": [[[10**400, 1]] * 16],
+}
+
+
+@pytest.mark.parametrize("case", SAID_BY_MLFLOW)
+def test_what_is_no_batch_of_poses_is_400_and_names_no_place_on_the_server(app: Any, logged: Logged, case: str) -> None:
+    inputs = {"keypoints_px": SAID_BY_MLFLOW[case], "size_px": SIZE_PX.tolist()}
+    status, answer = post(app, json.dumps({"inputs": inputs}).encode())
+    assert status == 400
+    text = json.dumps(answer)
+    assert "Traceback" not in text
+    assert str(logged.database.parent) not in text
+    assert "site-packages" not in text
+
+
+@pytest.mark.parametrize("sizes", [1, 3])
+def test_after_wrong_requests_a_right_one_gives_what_torch_gives(app: Any, logged: Logged, sizes: int) -> None:
+    for keypoints in ([], [[[NAN, NAN]] * 16], with_joint(logged, FAR, 1)):
+        wrong = {"inputs": {"keypoints_px": keypoints, "size_px": SIZE_PX.tolist()}}
+        assert post(app, json.dumps(wrong).encode())[0] == 400
+    right = {"inputs": {"keypoints_px": logged.keypoints_px.tolist(), "size_px": SIZE_PX.tolist() * sizes}}
+    status, answer = post(app, json.dumps(right).encode())
+    assert status == 200
+    np.testing.assert_allclose(answer["predictions"]["pose_m"], logged.expected_m, rtol=0, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

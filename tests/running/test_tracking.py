@@ -50,7 +50,7 @@ def three_starts(tmp_path_factory: pytest.TempPathFactory) -> ThreeStarts:
         )
         for stage in STAGES
     ]
-    stderrs = [process.communicate(timeout=60)[1] for process in processes]
+    stderrs = [process.communicate(timeout=240)[1] for process in processes]
     return ThreeStarts(folder / "mlflow.db", [process.returncode for process in processes], stderrs)
 
 
@@ -88,8 +88,13 @@ def client_of(database: Path) -> Any:
 
 
 def runs_in(database: Path, experiment: str = "a test") -> list[Any]:
+    """The stages' runs."""
+    return searched(database, "tags.`wsgcn.stage` != 'pipeline'", experiment)
+
+
+def searched(database: Path, filter_string: str, experiment: str = "a test") -> list[Any]:
     client = client_of(database)
-    return list(client.search_runs([client.get_experiment_by_name(experiment).experiment_id]))
+    return list(client.search_runs([client.get_experiment_by_name(experiment).experiment_id], filter_string))
 
 
 def log_a_little(tracker: Tracker) -> None:
@@ -339,3 +344,178 @@ def test_after_an_artifact_that_mlflow_does_not_take_the_run_still_ends(
     assert_one_line(capfd.readouterr().err, "no such file")
     [run] = runs_in(database)
     assert run.info.status == "FINISHED"
+
+
+def run_stages(params: Params, *stages: str) -> None:
+    for stage in stages:
+        with open_tracker(stage, params) as tracker:
+            tracker.log_metrics({"loss": 1.0}, step=1)
+
+
+def parents(database: Path) -> dict[str, list[str]]:
+    """The pipelines' runs, the first first, each with its stages in order."""
+    order = sorted(searched(database, "tags.`wsgcn.stage` = 'pipeline'"), key=lambda run: run.info.start_time)
+    children = sorted(runs_in(database), key=lambda run: run.info.start_time)
+    return {
+        run.info.run_id: [
+            child.data.tags["wsgcn.stage"]
+            for child in children
+            if child.data.tags["mlflow.parentRunId"] == run.info.run_id
+        ]
+        for run in order
+    }
+
+
+def with_seed(params: Params, seed: int) -> Params:
+    return params.model_copy(update={"seed": seed})
+
+
+def test_the_stages_of_a_run_are_children_of_one_run_with_the_parameters_and_the_result(
+    database: Path, params: Params
+) -> None:
+    Path("dvc.yaml").write_text("stages: {evaluate: {cmd: e, metrics: [evaluation.json]}}")
+    Path("evaluation.json").write_text('{"mpjpe_mm": {"action_mean": 48.7}, "skeleton": "h36m16"}')
+    run_stages(params, "warmup", "weak")
+    [before] = searched(database, "tags.`wsgcn.stage` = 'pipeline'")
+    assert before.data.metrics == {}
+    run_stages(params, "evaluate")
+
+    assert list(parents(database).values()) == [["warmup", "weak", "evaluate"]]
+    [run] = searched(database, "tags.`wsgcn.stage` = 'pipeline'")
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics == {"mpjpe_mm.action_mean": 48.7}
+    assert run.data.params == {name: str(value) for name, value in params.flat().items()}
+
+
+def test_experiments_parameters_and_repetitions_have_a_run_each(
+    database: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two queued experiments take turns; then the pipeline is repeated as by `dvc repro -f`, and its end alone."""
+    for stage in ("warmup", "weak"):
+        for name, seed in (("aa", 1), ("bb", 1), ("cc", 2)):
+            monkeypatch.setenv("DVC_EXP_NAME", name)
+            run_stages(with_seed(params, seed), stage)
+    monkeypatch.setenv("DVC_EXP_NAME", "aa")
+    run_stages(with_seed(params, 1), "warmup", "weak", "weak")
+    assert list(parents(database).values()) == 4 * [["warmup", "weak"]] + [["weak"]]
+
+
+def test_a_stage_that_failed_joins_again_and_the_run_has_the_status_of_the_last(database: Path, params: Params) -> None:
+    run_stages(params, "warmup")
+
+    def failing_work() -> None:
+        with open_tracker("weak", params):
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        failing_work()
+    [failed] = searched(database, "tags.`wsgcn.stage` = 'pipeline'")
+    assert failed.info.status == "FAILED"
+    run_stages(params, "weak")
+    assert list(parents(database).values()) == [["warmup", "weak", "weak"]]
+    [run] = searched(database, "tags.`wsgcn.stage` = 'pipeline'")
+    assert run.info.status == "FINISHED"
+
+
+def test_a_pipeline_in_which_nothing_runs_any_more_is_ended_by_the_next(database: Path, params: Params) -> None:
+    run_stages(params, "warmup")
+    [run] = searched(database, "tags.`wsgcn.stage` = 'pipeline'")
+    client_of(database).update_run(run.info.run_id, status="RUNNING")  # as a kill between two calls leaves it
+    with open_tracker("warmup", with_seed(params, 1)), open_tracker("warmup", with_seed(params, 2)):
+        statuses = {r.data.params["seed"]: r.info.status for r in searched(database, "tags.`wsgcn.stage` = 'pipeline'")}
+        assert statuses == {"0": "KILLED", "1": "RUNNING", "2": "RUNNING"}
+
+
+def test_processes_that_start_at_once_make_one_run_for_the_pipeline(three_starts: ThreeStarts) -> None:
+    assert len(searched(three_starts.database, "tags.`wsgcn.stage` = 'pipeline'", "wsgcn")) == 1
+    parents = {run.data.tags["mlflow.parentRunId"] for run in runs_in(three_starts.database, "wsgcn")}
+    assert len(parents) == 1
+
+
+def test_readmes_filter_finds_the_pipelines_runs(database: Path, params: Params) -> None:
+    run_stages(params, "warmup")
+    run_stages(with_seed(params, 1), "warmup")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [line] = [line.strip() for line in text.splitlines() if "tags." in line and "'pipeline'" in line]
+    assert sorted(run.data.params["seed"] for run in searched(database, line)) == ["0", "1"]
+
+
+@pytest.mark.parametrize("is_copy", [True, False], ids=["copied", "moved"])
+def test_in_another_folder_artifacts_are_beside_the_database_and_old_ones_are_found(
+    database: Path,
+    root: Path,
+    params: Params,
+    is_copy: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = Path("report.txt")
+    report.write_text("one")
+    with open_tracker("evaluate", params) as tracker:
+        tracker.log_artifact(report)
+    other = root.parent / "other place"
+    shutil.copytree(root, other) if is_copy else root.rename(other)
+    before = sorted(root.rglob("*")) if is_copy else []
+    monkeypatch.setenv("DVC_ROOT", str(other))
+    for _ in range(2):
+        with open_tracker("evaluate", params) as tracker:
+            tracker.log_artifact(report)
+
+    runs = runs_in(other / "mlflow.db")
+    assert len(runs) == 3
+    for run in runs:
+        folder = other / "mlartifacts" / run.info.run_id / "artifacts"
+        assert run.info.artifact_uri == folder.as_uri()
+        assert (folder / "report.txt").read_text() == "one"
+    assert sorted(root.rglob("*")) == before
+    said = capsys.readouterr().err
+    assert said == (
+        "evaluate: MLflow's database was moved or copied here: "
+        f"artifacts are now kept in {other.resolve() / 'mlartifacts'}.\n"
+    )
+
+
+def test_where_the_database_alone_was_copied_old_artifacts_are_found_where_they_still_are(
+    database: Path, root: Path, params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_tracker("evaluate", params) as tracker:
+        tracker.log_artifact(ROOT / "params.yaml")
+    [old] = runs_in(database)
+    other = root.parent / "other"
+    other.mkdir()
+    shutil.copy(database, other)
+    monkeypatch.setenv("DVC_ROOT", str(other))
+    with open_tracker("evaluate", params):
+        pass
+    places = {run.info.run_id: run.info.artifact_uri for run in runs_in(other / "mlflow.db")}
+    assert places.pop(old.info.run_id) == old.info.artifact_uri
+    [new] = places.values()
+    assert new.startswith((other / "mlartifacts").resolve().as_uri())
+    assert "1 runs' stay in" in capsys.readouterr().err
+
+
+def test_an_experiment_that_somebody_else_placed_stays_there(
+    database: Path, root: Path, params: Params, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = (tmp_path / "large disk" / "mlartifacts").as_uri()
+    client_of(database).create_experiment("a test", artifact_location=place)
+    with open_tracker("evaluate", params):
+        pass
+    [run] = runs_in(database)
+    assert run.info.artifact_uri.startswith(place)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("userinfo", ["someone:sec/ret@", "someone:sec@ret@", "sec/ret@", "someone:sec%2Fret@"])
+def test_no_part_of_a_password_is_printed(
+    root: Path, params: Params, userinfo: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for uri in (f"http://{userinfo}127.0.0.1:9", f"postgresql://{userinfo}127.0.0.1:9/db"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        with open_tracker("warmup", params):
+            pass
+        stderr = capfd.readouterr().err
+        assert_one_line(stderr, f"warmup: MLflow at {uri.partition(':')[0]}://127.0.0.1:9")
+        assert "sec" not in stderr
+        assert "ret" not in stderr
+        assert "someone" not in stderr

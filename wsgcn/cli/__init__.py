@@ -4,6 +4,7 @@ Heavy imports stand inside `run`, so that help and completion answer at once.
 """
 
 import argparse
+import io
 import os
 import sys
 import traceback
@@ -34,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: without the program's name; None takes the process's own.
     """
     parser = build_parser()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a path or a name may be none in its encoding; stderr does so already
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             arguments = parser.parse_args(argv)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from wsgcn.base.cells import text_cell
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import write_atomically
 from wsgcn.base.run import Run, track
@@ -215,7 +216,7 @@ def _actions_csv(by_action: Mapping[str, Mapping[str, float]]) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["action", *(metric.name for metric in METRICS), "frames"])
     for action, row in by_action.items():
-        writer.writerow([action, *(f"{row[metric.name]:.4f}" for metric in METRICS), row["frames"]])
+        writer.writerow([text_cell(action), *(f"{row[metric.name]:.4f}" for metric in METRICS), row["frames"]])
     return buffer.getvalue()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from wsgcn.base.foreign import brief
 from wsgcn.pose.skeleton import Skeleton
 
 FORMAT = "wsgcn lifted pose 1"
@@ -84,7 +85,7 @@ class Lifted(Rows):
 
     def summary(self) -> str:
         """A line that says what was lifted and how much of it is missing."""
-        parts = [f"{len(self)} frames of person {self.person}"]
+        parts = [f"{len(self)} frames of person {brief(self.person, 40)}"]
         for label, frames in (
             ("with interpolated joints", self.interpolated.any(-1) & ~self.missing),
             ("with substituted joints", self.substituted.any(-1) & ~self.missing),

@@ -162,7 +162,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
 
     Raises:
         InputError: the file is missing, truncated or no checkpoint of this project, would execute code, exceeds a limit
-            of `wsgcn.base.limits`, or its weights do not fit the network that it describes.
+            of `wsgcn.base.limits`, or its weights do not fit the network that it describes or are not finite.
     """
     if not is_there(path):
         raise InputError(f"{brief(path)}: not found; `dvc repro` makes it.")
@@ -299,6 +299,12 @@ def _check_weights(path: Path | str, expected: Mapping[str, Tensor], weights: Ma
         if found.dtype != weight.dtype:
             raise InputError(f"{path}: {name} is of {found.dtype}, the network it describes has {weight.dtype}.")
     _check_bytes(path, weights.values())
+    for name, found in weights.items():
+        if not (finite := torch.isfinite(found)).all():
+            raise InputError(
+                f"{path}: {name} has {found.numel() - int(finite.sum())} of {found.numel()} weights that are NaN or "
+                "infinite, as after a training that diverged; expected numbers."
+            )
 
 
 def _check_optimiser(path: Path | str, shapes: Sequence[torch.Size], optimiser: Mapping[str, Any]) -> None:

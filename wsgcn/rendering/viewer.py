@@ -81,7 +81,8 @@ def write_viewer(
     # A "<" could end the script that holds the data.
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
     page = resources.files("wsgcn.rendering").joinpath("viewer.html").read_text(encoding="utf-8")
-    write_atomically(path, page.replace("__DATA__", text, 1))
+    # A lone surrogate has no bytes in UTF-8, and as \\ud800 it is JSON.
+    write_atomically(path, page.replace("__DATA__", text, 1).encode("utf-8", "backslashreplace"))
     return sum(len(sequence) for sequence in shown)
 
 

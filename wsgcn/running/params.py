@@ -106,15 +106,23 @@ def read_params(path: Path | str = "params.yaml") -> Params:
     """
     if not is_there(path):
         raise InputError(f"{brief(path)}: not found; run from the project's root.")
-    content = limits.read_file(path, limits.PARAMS_BYTES)
-    with reading(path, "YAML file"):
+    return parse_params_yaml(limits.read_file(path, limits.PARAMS_BYTES), str(path))
+
+
+def parse_params_yaml(content: bytes, origin: str) -> Params:
+    """Check the content of a params.yaml, as `read_params` does; `origin` names it in the error.
+
+    Raises:
+        InputError: it is no YAML, or a key is missing, unknown, or has a wrong type or value.
+    """
+    with reading(origin, "YAML file"):
         try:
             tree = yaml.load(content.decode("utf-8"), Loader=_Loader)
         except _Refused as error:
-            raise InputError(f"{path}: {error}.") from None
+            raise InputError(f"{origin}: {error}.") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: is not YAML ({brief(error, 300)}).") from error
-    return parse_params(tree, str(path))
+            raise InputError(f"{origin}: is not YAML ({brief(error, 300)}).") from error
+    return parse_params(tree, origin)
 
 
 def parse_params(tree: object, origin: str) -> Params:

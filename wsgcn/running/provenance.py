@@ -1,18 +1,23 @@
 """What a run was made from: commit, experiment, the hashes of its inputs, the machine and the versions."""
 
+import hashlib
+import json
 import os
 import platform
 import posixpath
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import reading
-from wsgcn.running.params import Params
+from wsgcn.running.params import Params, parse_params_yaml
 
 # What decides a run's result and lies in git. Metrics and dvc.lock change in the course of every `dvc repro`.
 _SOURCES = ("stages", "wsgcn", "params.yaml", "dvc.yaml", "requirements.txt")
@@ -35,20 +40,61 @@ def source_tags(stage: str, params: Params) -> dict[str, str]:
 
     A commit is dirty if the code or the parameters differ from it, as they do in an experiment that sets parameters.
     """
-    commit = _git("rev-parse", "HEAD")
     tags = {
         "wsgcn.stage": stage,
+        "mlflow.source.name": f"stages.{stage}",  # the column "Source" of MLflow's page
+        **run_tags(),
+    }
+    hashes = input_hashes(
+        stage, read_yaml("dvc.yaml"), _without_doubtful(stage, read_yaml("dvc.lock")), params.model_dump()
+    )
+    return tags | {f"input.{path}": md5 for path, md5 in hashes.items()}
+
+
+def run_tags() -> dict[str, str]:
+    """Tags for the commit and DVC's experiment, which all stages of a pipeline's run have in common."""
+    commit = _git("rev-parse", "HEAD")
+    tags = {
         "git.commit": commit,
         "git.dirty": str(bool(_git("status", "--porcelain", "--", *_SOURCES))).lower() if commit else "",
         "dvc.exp_name": os.environ.get("DVC_EXP_NAME", ""),
         "dvc.exp_baseline_rev": os.environ.get("DVC_EXP_BASELINE_REV", ""),
-        "mlflow.source.name": f"stages.{stage}",  # the columns "Source" and "Version" of MLflow's page
-        "mlflow.source.git.commit": commit,
+        "mlflow.source.git.commit": commit,  # the column "Version" of MLflow's page
     }
-    hashes = input_hashes(
-        stage, _read_yaml("dvc.yaml"), _without_doubtful(stage, _read_yaml("dvc.lock")), params.model_dump()
-    )
-    return {name: value for name, value in tags.items() if value} | {f"input.{p}": md5 for p, md5 in hashes.items()}
+    return {name: value for name, value in tags.items() if value}
+
+
+def pipeline_key(params: Params) -> str:
+    """What the stages of one run of the pipeline have in common, and those of another have not, as a hash.
+
+    These are the machine and the project's folder (also of temporary checkouts, whose experiments have names of their
+    own), the folder with dvc.yaml and what stands in it, DVC's experiment, the commit, the code as it lies there, and
+    the parameters.
+    """
+    digest = hashlib.sha256()
+    package = Path(__file__).resolve().parents[1]
+    code = [file for folder in (package, package.parent / "stages") for file in sorted(folder.rglob("*.py"))]
+    for file in (*code, Path("dvc.yaml")):
+        if file.is_file():
+            digest.update(f"{os.path.relpath(file, package)}\0{file.stat().st_size}\0".encode())
+            digest.update(file.read_bytes())
+    place = [platform.node(), str(project_root()), _git("rev-parse", "--show-prefix")]
+    source = [_git("rev-parse", "HEAD"), os.environ.get("DVC_EXP_NAME", "")]
+    digest.update(json.dumps([*place, *source, params.flat()], sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def changed_settings(params: Params) -> str:
+    """What the parameters have otherwise than the commit's params.yaml, such as 'weak.bone_weight=0.0', but the seed.
+
+    Runs that differ in the seed alone have it in common. Without a commit there is nothing to say.
+    """
+    text = _git("show", "HEAD:./params.yaml")
+    with suppress(InputError):  # the commit has another version's
+        committed = parse_params_yaml(text.encode(), "params.yaml").flat()
+        settings = params.flat().items()
+        return ", ".join(f"{k}={v}" for k, v in settings if k != "seed" and committed.get(k) != v) or "nothing"
+    return ""
 
 
 def environment_tags(params: Params) -> dict[str, str]:
@@ -87,16 +133,16 @@ def input_hashes(
         dvc_lock: the content of dvc.lock; may be empty.
         params: the content of params.yaml.
     """
-    inputs = [_path(dep, params) for dep in dvc_yaml.get("stages", {}).get(stage, {}).get("deps", [])]
+    inputs = [path_in_dvc_yaml(dep, params) for dep in dvc_yaml.get("stages", {}).get(stage, {}).get("deps", [])]
     locked = dvc_lock.get("stages", {})
     made = [out for name, entry in locked.items() if name != stage for out in entry.get("outs", [])]
     known = {entry["path"]: entry["md5"] for entry in (*locked.get(stage, {}).get("deps", []), *made) if "md5" in entry}
     return {path: known[path] for path in inputs if path in known}
 
 
-def _path(dep: str | dict[str, Any], params: dict[str, Any]) -> str:
-    """A dependency's path, with the parameters put in; a dependency with options is a dict with one key."""
-    text = dep if isinstance(dep, str) else next(iter(dep))
+def path_in_dvc_yaml(item: str | Mapping[str, Any], params: Mapping[str, Any]) -> str:
+    """The path of a dependency or output, with the parameters put in; one with options is a dict with one key."""
+    text = item if isinstance(item, str) else next(iter(item))
 
     def value(reference: re.Match[str]) -> str:
         found: Any = params
@@ -120,18 +166,18 @@ def _without_doubtful(stage: str, dvc_lock: dict[str, Any]) -> dict[str, Any]:
     deps = [
         dep
         for dep in stages[stage].get("deps", [])
-        if not dep["path"].startswith(("stages/", "wsgcn/")) and _size(Path(dep["path"])) == dep.get("size")
+        if not dep["path"].startswith(("stages/", "wsgcn/")) and size_of(Path(dep["path"])) == dep.get("size")
     ]
     return dvc_lock | {"stages": stages | {stage: stages[stage] | {"deps": deps}}}
 
 
-def _size(path: Path) -> int:
+def size_of(path: Path) -> int:
     """Bytes in a file, or in all files of a folder."""
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
-def _read_yaml(path: str) -> dict[str, Any]:
+def read_yaml(path: str) -> dict[str, Any]:
     if not Path(path).exists():
         return {}
     with reading(path, "YAML file"):

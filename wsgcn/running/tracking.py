@@ -1,11 +1,14 @@
-"""Runs in MLflow, one for each stage. Nothing else imports MLflow, and this does so only when a run is opened.
+"""Runs in MLflow, one for each stage, below one for the pipeline's run (`wsgcn.running.pipeline_runs`).
+
+MLflow is imported when a run is opened and not before.
 
 The store is one SQLite file, mlflow.db at the project's root with mlartifacts/ beside it, also for stages that DVC runs
-in a temporary checkout; MLFLOW_TRACKING_URI overrides it. A run is a record, not the work: if MLflow fails, one line
-says so and the work goes on.
+in a temporary checkout, and after the folder was moved; MLFLOW_TRACKING_URI overrides it. A run is a record, not the
+work: if MLflow fails, one line says so and the work goes on.
 """
 
 import gc
+import hashlib
 import json
 import logging
 import os
@@ -13,10 +16,9 @@ import re
 import sqlite3
 import sys
 import tempfile
-import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,10 @@ from filelock import FileLock
 
 from wsgcn.base.files import atomic_path
 from wsgcn.base.run import NullTracker, Tracker
+from wsgcn.running.artifact_places import TAG, beside, put_right
+from wsgcn.running.credentials import shown_reason, shown_uri
 from wsgcn.running.params import Params
+from wsgcn.running.pipeline_runs import PipelineRun, entities
 from wsgcn.running.provenance import environment_tags, project_root, run_name, source_tags
 
 if TYPE_CHECKING:
@@ -38,9 +43,9 @@ _ENVIRONMENT = {  # unless the user has set them
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds; MLflow's own is 120
 }
 _SECONDS_BETWEEN_BATCHES = 5.0
-_METRICS_IN_A_BATCH = 1000  # MLflow's limits
-_LONGEST_PARAM, _LONGEST_TAG, _LONGEST_NAME = 6000, 8000, 250
+_METRICS_IN_A_BATCH = 1000  # MLflow's limit
 _SECONDS_FOR_ANOTHER_TO_CREATE = 60.0
+_SERVED = Path(__file__).resolve().parents[1] / "release" / "served_model.py"  # not imported here, but by MLflow
 _NEEDED_TO_SERVE = ("mlflow", "numpy", "onnx", "onnxruntime")  # said here, since MLflow takes 6 s to find out
 
 
@@ -72,6 +77,7 @@ class _MlflowTracker:
         self._client: Any = None
         self._experiment_id = ""
         self._run_id = ""
+        self._pipeline: PipelineRun | None = None
         self._failed = False
         self._pending: list[tuple[str, float, int, int]] = []  # name, value, milliseconds since 1970, step
         self._sent_at_s = time.monotonic()
@@ -83,16 +89,19 @@ class _MlflowTracker:
         self._send_metrics()
         if status == "FINISHED":  # once more, since the stage may have imported torch and set the threads
             self._attempt(lambda: self.set_tags(environment_tags(self._params)))
+            self._attempt(self._log_result)
         if self._run_id:
             # Also after a failure: the server may be back, or may only have refused an artifact.
             with suppress(Exception):
                 self._client.set_terminated(self._run_id, status)
+        if self._pipeline is not None:
+            self._pipeline.end(status)
 
     def log_params(self, params: dict[str, Any]) -> None:
-        self._attempt(lambda: self._client.log_batch(self._run_id, params=_entities("Param", params, _LONGEST_PARAM)))
+        self._attempt(lambda: self._client.log_batch(self._run_id, params=entities("Param", params)))
 
     def set_tags(self, tags: dict[str, str]) -> None:
-        self._attempt(lambda: self._client.log_batch(self._run_id, tags=_entities("RunTag", tags, _LONGEST_TAG)))
+        self._attempt(lambda: self._client.log_batch(self._run_id, tags=entities("RunTag", tags)))
 
     def log_artifact(self, path: Path | str) -> None:
         self._attempt(lambda: self._client.log_artifact(self._run_id, str(path)))
@@ -127,11 +136,24 @@ class _MlflowTracker:
     def _create_run(self) -> None:
         tags = source_tags(self._stage, self._params) | environment_tags(self._params)
         with _no_garbage_collection():
-            self._client, artifacts = _open_store(self._uri)
-        self._experiment_id = _experiment_id(self._client, self._params.tracking.experiment, artifacts)
-        self._run_id = self._client.create_run(self._experiment_id, run_name=run_name(self._stage)).info.run_id
+            self._client, database = _open_store(self._uri)
+        name = self._params.tracking.experiment
+        if database is not None and (moved := put_right(database, name)):
+            print(f"{self._stage}: {moved}", file=sys.stderr, flush=True)
+        self._experiment_id = _experiment_id(self._client, name, database)
+        self._pipeline = PipelineRun.joined(
+            self._client, self._experiment_id, self._stage, self._params, _alone(database)
+        )
+        parentage = {"mlflow.parentRunId": self._pipeline.run_id, "wsgcn.stage": self._stage}
+        run = self._client.create_run(self._experiment_id, run_name=run_name(self._stage), tags=parentage)
+        self._run_id = run.info.run_id
+        self._pipeline.start()
         self.set_tags(tags)
         self.log_params(self._params.flat())
+
+    def _log_result(self) -> None:
+        if self._pipeline is not None:
+            self._pipeline.log_result(self._stage, self._params)
 
     def _log_model(self, onnx_path: Path, example: "Mapping[str, np.ndarray]") -> None:
         """What `mlflow.onnx.log_model` does, which would need MLflow's global tracking URI and active run."""
@@ -147,8 +169,8 @@ class _MlflowTracker:
             self._register(logged, about)
         except Exception as error:
             print(
-                f"{self._stage}: MLflow at {self._shown_uri} keeps the model but did not register it "
-                f"({_reason(error)}).",
+                f"{self._stage}: MLflow at {shown_uri(self._uri)} keeps the model but did not register it "
+                f"({self._reason(error)}).",
                 file=sys.stderr,
                 flush=True,
             )
@@ -168,9 +190,11 @@ class _MlflowTracker:
         link = json.dumps([{"name": name, "version": version.version}])  # how MLflow's page finds it from the model
         self._client.set_logged_model_tags(logged.model_id, {"mlflow.modelVersions": link})
 
-    @property
-    def _shown_uri(self) -> str:
-        return re.sub(r"//[^/@]*@", "//", self._uri)  # without a password
+    def _reason(self, error: BaseException) -> str:
+        """The first cause of a chain of exceptions, in one short line."""
+        while error.__cause__ or error.__context__:
+            error = error.__cause__ or error.__context__  # type: ignore[assignment]
+        return shown_reason(error, self._uri)
 
     def _attempt(self, call: Callable[[], object]) -> None:
         """Call MLflow unless it has failed before; its first failure is one line on stderr."""
@@ -181,15 +205,15 @@ class _MlflowTracker:
         except Exception as error:
             self._failed = True
             print(
-                f"{self._stage}: MLflow at {self._shown_uri} failed ({_reason(error)}); "
+                f"{self._stage}: MLflow at {shown_uri(self._uri)} failed ({self._reason(error)}); "
                 "the stage goes on without it, and metrics/ still has everything.",
                 file=sys.stderr,
                 flush=True,
             )
 
 
-def _open_store(uri: str) -> tuple[Any, str | None]:
-    """A client, and where artifacts of a new experiment go: a server or another database decides that itself."""
+def _open_store(uri: str) -> tuple[Any, Path | None]:
+    """A client, and the SQLite file beside which artifacts lie: a server or another database has a place of its own."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns about each retry
@@ -199,7 +223,7 @@ def _open_store(uri: str) -> tuple[Any, str | None]:
         return MlflowClient(tracking_uri=uri), None
     database = Path(uri.removeprefix("sqlite:///")).resolve()
     _create_database(database)
-    return MlflowClient(tracking_uri=f"sqlite:///{database}"), (database.parent / "mlartifacts").as_uri()
+    return MlflowClient(tracking_uri=f"sqlite:///{database}"), database
 
 
 def _create_database(path: Path) -> None:
@@ -210,7 +234,7 @@ def _create_database(path: Path) -> None:
     from mlflow import MlflowClient
 
     if not path.exists():
-        with FileLock(f"{path}.lock", timeout=_SECONDS_FOR_ANOTHER_TO_CREATE):
+        with _alone(path):
             if not path.exists():
                 with atomic_path(path) as temporary:
                     MlflowClient(tracking_uri=f"sqlite:///{temporary}")
@@ -219,24 +243,34 @@ def _create_database(path: Path) -> None:
         connection.execute("PRAGMA schema_version")
 
 
-def _experiment_id(client: Any, name: str, artifacts: str | None) -> str:
+def _alone(database: Path | None) -> AbstractContextManager[Any]:
+    """A lock that one process of this project holds at a time."""
+    path = database or Path(tempfile.gettempdir(), f"wsgcn-{hashlib.sha256(bytes(project_root())).hexdigest()[:16]}")
+    return FileLock(f"{path}.lock", timeout=_SECONDS_FOR_ANOTHER_TO_CREATE)
+
+
+def _experiment_id(client: Any, name: str, database: Path | None) -> str:
     from mlflow.exceptions import MlflowException
 
+    place, tags = (None, {}) if database is None else (beside(database), TAG)
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
         try:
-            return client.create_experiment(name, artifact_location=artifacts)
+            return client.create_experiment(name, artifact_location=place, tags=tags)
         except MlflowException:  # another process was faster
             experiment = client.get_experiment_by_name(name)
             if experiment is None:
                 raise
+    if experiment.artifact_location == place and not tags.items() <= experiment.tags.items():
+        for key, value in tags.items():  # it is from before there was the tag
+            client.set_experiment_tag(experiment.experiment_id, key, value)
     return experiment.experiment_id
 
 
 def _save_model(
     onnx_path: Path, example: "Mapping[str, np.ndarray]", folder: Path, logged: Any, run_id: str
 ) -> dict[str, str]:
-    """Write an ONNX file as a folder of MLflow's, with signature and example; returns the file's metadata."""
+    """Write an ONNX file as a folder of MLflow's, with signature, example and checks; returns the file's metadata."""
     import mlflow.onnx
     import onnx
     from mlflow.models import Model, ModelSignature
@@ -252,40 +286,27 @@ def _save_model(
 
     model = onnx.load(onnx_path)
     about = {entry.key: entry.value for entry in model.metadata_props}
+    described = Model(
+        artifact_path=logged.artifact_location,
+        model_uuid=logged.model_id,
+        run_id=run_id,
+        metadata=about,
+        model_id=logged.model_id,
+    )
     mlflow.onnx.save_model(
         model,
         folder,
-        mlflow_model=Model(
-            artifact_path=logged.artifact_location,
-            model_uuid=logged.model_id,
-            run_id=run_id,
-            metadata=about,
-            model_id=logged.model_id,
-        ),
+        code_paths=[str(_SERVED)],
+        mlflow_model=described,
         signature=ModelSignature(schema(model.graph.input), schema(model.graph.output)),
         input_example=dict(example),
         pip_requirements=[f"{package}=={metadata.version(package)}" for package in _NEEDED_TO_SERVE],
         onnx_execution_providers=["CPUExecutionProvider"],  # MLflow would ask for CUDA, and warn of its absence
         save_as_external_data=False,
     )
+    described.flavors["python_function"]["loader_module"] = _SERVED.stem
+    described.save(str(folder / "MLmodel"))
     return about
-
-
-def _entities(kind: str, values: dict[str, Any], longest: int) -> list[Any]:
-    """Values as MLflow takes them: legal characters in names, names cut to their end and values to their start."""
-    import mlflow.entities
-
-    make = getattr(mlflow.entities, kind)
-    return [
-        make(re.sub(r"[^\w./:\- ]", "_", name)[-_LONGEST_NAME:], str(value)[:longest]) for name, value in values.items()
-    ]
-
-
-def _reason(error: BaseException) -> str:
-    """The first cause of a chain of exceptions, in one short line."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    return textwrap.shorten(f"{type(error).__name__}: {error}", 200, placeholder=" ...")
 
 
 @contextmanager

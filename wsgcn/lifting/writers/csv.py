@@ -3,15 +3,18 @@
 `pandas.read_csv(path, comment="#")` reads it. Columns: frame, the picture's name where it is known, missing,
 interpolated and substituted (names of joints, separated by semicolons), then x, y, z of each joint, such as RHip_x_m,
 with intrinsics root_x_m, root_y_m, root_z_m, and the joint angles of `wsgcn.lifting.angles`, such as RKnee_flexion_deg.
+No cell is a formula, see `wsgcn.base.cells`.
 """
 
 import csv
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 
+from wsgcn.base.cells import text_cell
 from wsgcn.base.files import atomic_path
 from wsgcn.lifting.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.lifting.lifted import Lifted
@@ -32,14 +35,14 @@ def write(lifted: Lifted, path: Path) -> None:
     names = [] if lifted.names is None else ["name"]
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         for name, value in (lifted.metadata | {"angles": SIGNS}).items():
-            file.write(f"# {name}: {json.dumps(value)}\n")
+            file.write(f"# {name}: {_one_cell(json.dumps(value))}\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["frame", *names, "missing", "interpolated", "substituted", *columns])
         for row, numbers in enumerate(values.tolist()):
             writer.writerow(
                 [
                     int(lifted.frames[row]),
-                    *([] if lifted.names is None else [lifted.names[row]]),
+                    *([] if lifted.names is None else [text_cell(lifted.names[row])]),
                     int(lifted.missing[row]),
                     ";".join(joint_names[lifted.interpolated[row]]),
                     ";".join(joint_names[lifted.substituted[row]]),
@@ -49,3 +52,12 @@ def write(lifted: Lifted, path: Path) -> None:
                     ),
                 ]
             )
+
+
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_START = re.compile(r"[,;](?=\s*[=+\-@＝＋－＠])")
+
+
+def _one_cell(text: str) -> str:
+    """JSON in whose strings no separator stands before what could be a formula; a comment is cells like any line."""
+    return _STRING.sub(lambda string: _START.sub(lambda at: f"\\u{ord(at[0]):04x}", string[0]), text)

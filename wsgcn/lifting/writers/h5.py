@@ -2,10 +2,12 @@
 
     /<person>/frames, pose_m, missing, interpolated, substituted, keypoints_px; root_m with intrinsics; picture names
 
-A name with slashes, such as S9/Eating/54138969, is a group in groups. What differs between people, such as the size of
-the picture or `warnings`, is an attribute of the group.
+A name with slashes, such as S9/Eating/54138969, is a group in groups; a few, such as the empty one, cannot be written.
+In other texts NUL and lone surrogates, which HDF5 does not hold, are escapes as Python writes them. What differs
+between people, such as the size of the picture or `warnings`, is an attribute of the group.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -14,6 +16,8 @@ from typing import Any
 
 import h5py
 
+from wsgcn.base.errors import InputError
+from wsgcn.base.foreign import shown
 from wsgcn.base.hdf5 import ForeignHdf5, new_hdf5
 from wsgcn.lifting.lifted import Lifted, Rows
 from wsgcn.lifting.writers.reading import check_is_lifted, lifted_from
@@ -24,17 +28,25 @@ _CHUNK_FRAMES = 1024
 class H5Writer:
     """Such a file under construction, written piece by piece; see `create`."""
 
-    def __init__(self, file: h5py.File) -> None:
-        self._file = file
+    def __init__(self, file: h5py.File, path: Path) -> None:
+        self._file, self._path = file, path
 
     def add(self, person: str, rows: Rows, about: Mapping[str, Any], names: Sequence[str] | None = None) -> None:
-        """Append the next frames of a person; `names` of the pictures with the first ones."""
+        """Append the next frames of a person; `names` of the pictures with the first ones.
+
+        Raises:
+            InputError: the person's name is no name of a group.
+        """
+        if _NO_TEXT.search(person) or {"", "."}.intersection(person.split("/")):
+            raise InputError(
+                f"{self._path}: HDF5 cannot hold a person called {shown(person)}; another format can, such as .npz."
+            )
         is_new = person not in self._file
         group = self._file.require_group(person)
         if is_new:
             _set_attributes(group, about)
             if names is not None:
-                group.create_dataset("names", data=list(names), dtype=h5py.string_dtype())
+                group.create_dataset("names", data=list(map(_text, names)), dtype=h5py.string_dtype())
         for field in fields(Rows):
             values = getattr(rows, field.name)
             if values is None:
@@ -61,7 +73,7 @@ def create(path: Path, metadata: Mapping[str, Any]) -> Iterator[H5Writer]:
     """Write such a file; it appears when the block ends well. Raises InputError: it cannot be written."""
     with new_hdf5(path) as file:
         _set_attributes(file, metadata)
-        yield H5Writer(file)
+        yield H5Writer(file, path)
 
 
 def write(lifted: Lifted, path: Path) -> None:
@@ -89,4 +101,11 @@ def read(path: Path) -> Iterator[Lifted]:
 def _set_attributes(target: h5py.Group, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         if value is not None:
-            target.attrs[name] = value
+            target.attrs[name] = _text(value) if isinstance(value, str) else value
+
+
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
+def _text(text: str) -> str:
+    return _NO_TEXT.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)

@@ -15,7 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from wsgcn.base.errors import InputError
 from wsgcn.base.files import atomic_path
+from wsgcn.base.foreign import shown
 from wsgcn.lifting.angles import ANGLES, CAMERA_UP, SIGNS, joint_angles_deg
 from wsgcn.lifting.lifted import Rows
 from wsgcn.pose.skeleton import Skeleton
@@ -29,13 +31,16 @@ _MOST_MARKED = 10_000  # people; the metadata are in memory as a whole, whoever 
 class ParquetWriter:
     """Such a file under construction; see `create`."""
 
-    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema, skeleton: Skeleton) -> None:
+    def __init__(self, path: Path, writer: pq.ParquetWriter, schema: pa.Schema, skeleton: Skeleton) -> None:
+        self._path = path
         self._writer, self._schema, self._skeleton = writer, schema, skeleton
         self._waiting: list[pa.Table] = []
         self._marks: dict[str, Mapping[str, Any]] = {}
 
     def add(self, person: str, rows: Rows, about: Mapping[str, Any]) -> None:
-        """Append the next frames of a person."""
+        """Append the next frames of a person. Raises InputError: their name is no text in UTF-8."""
+        if any("\ud800" <= character <= "\udfff" for character in person):
+            raise InputError(f"{self._path}: Parquet cannot hold the name {shown(person)} of a person.")
         columns = [
             pa.array([person] * len(rows), pa.string()),
             pa.array(rows.frames),
@@ -86,7 +91,7 @@ def create(path: Path, metadata: Mapping[str, Any], *, is_absolute: bool) -> Ite
     schema = pa.schema(fields, metadata={"wsgcn": json.dumps({**metadata, "angles": SIGNS})})
     skeleton = Skeleton(metadata["skeleton"], tuple(metadata["joints"]))
     with atomic_path(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        content = ParquetWriter(writer, schema, skeleton)
+        content = ParquetWriter(path, writer, schema, skeleton)
         yield content
         content.close()
 
