@@ -103,11 +103,8 @@ def _count_portions(batch: int) -> int:
 
 
 def _run(kernel: Callable[..., None], batch: int, *arguments: Any) -> None:
-    """Call a kernel with all blocks of the batch, shared out between as many threads as torch may use."""
-    portions = _count_portions(batch)
-    threads = min(torch.get_num_threads(), portions)
-    bounds = [portions * thread // threads * kernels.PORTION for thread in range(threads)]
-    share_out(kernel, [*bounds, _count_blocks(batch)], *arguments)
+    """Call a kernel with all blocks of the batch, shared between as many threads as torch may use."""
+    share_out(kernel, _count_blocks(batch), kernels.PORTION, torch.get_num_threads(), *arguments)
 
 
 def _empty(*shape: int) -> np.ndarray:

@@ -3,9 +3,9 @@
 `wsgcn.model.layers` holds the same layers in plain torch, operation by operation over the whole batch. Here a thread
 takes one block of `BLOCK` samples after another from batch norm to batch norm, where the whole batch must meet, so that
 what one operation writes is in its cache when the next one reads it, and everything elementwise is one pass. The
-kernels with no underscore are called by `wsgcn.model.cpu.fused`: they work on the blocks `lo` to `hi`, hold no
-interpreter lock, and take the outputs as their last parameters. What is a sum over the batch they give for each block
-(N), so that no bit depends on which thread took which block.
+kernels with no underscore are called by `wsgcn.model.cpu.fused`: they do the blocks that they take of `work` (see
+`wsgcn.model.cpu.crew`), hold no interpreter lock, and take the outputs as their last parameters. What is a sum over the
+batch they give for each block (N), so that no bit depends on which thread took which block.
 
 All is float32 and C-contiguous; nothing is checked. R is B * J rows, H the inner width of the non-local layer. `first`
 (J + 1,) and `column` list the non-zeros of the adjacency, E, row by row. z holds both halves of a graph convolution
@@ -19,6 +19,7 @@ import numpy as np
 
 from wsgcn.model.cpu.blas import product, set_threads
 from wsgcn.model.cpu.compiled import compiled
+from wsgcn.model.cpu.crew import taken
 
 BLOCK = 16  # samples: the widest activation of a block at the paper's setting is a quarter of a megabyte
 PORTION = 2  # blocks that one thread takes together, and whose shares of a weight's gradient are added up at once
@@ -112,13 +113,13 @@ def attention_backward(a_E, da_E, first, dedge_weight_E):  # type: ignore[no-unt
 
 
 @_compiled
-def convolve(lo, hi, source, a_E, first, column, weight, y_RC, moments_N2C):  # type: ignore[no-untyped-def]
+def convolve(work, source, a_E, first, column, weight, y_RC, moments_N2C):  # type: ignore[no-untyped-def]
     """y = z weight."""
     batch, joints, channels = source.x_BJC.shape
     z = np.empty((BLOCK, joints, 2 * channels), np.float32)
     scratch = np.empty((joints, channels), np.float32)
     threads = set_threads(1)
-    for n in range(lo, hi):
+    for n in taken(work):
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         if source.kind == MADE:
             _make(source, start, stop)
@@ -142,8 +143,7 @@ def _mix_block(source, start, stop, a_E, first, column, scratch_JC, z_BJ2C):  # 
 
 @_compiled
 def convolve_backward(  # type: ignore[no-untyped-def]
-    lo,
-    hi,
+    work,
     dy_of,
     grad_RC,
     y_RC,
@@ -172,7 +172,7 @@ def convolve_backward(  # type: ignore[no-untyped-def]
     dy = np.empty((BLOCK * joints, width), np.float32)
     scratch = np.empty((joints, channels), np.float32)
     threads = set_threads(1)
-    for n in range(lo, hi):
+    for n in taken(work):
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         rows = (stop - start) * joints
         grad, y = grad_RC[start * joints : stop * joints], y_RC[start * joints : stop * joints]
@@ -366,8 +366,7 @@ def fold_backward(  # type: ignore[no-untyped-def]
 
 @_compiled
 def attend(  # type: ignore[no-untyped-def]
-    lo,
-    hi,
+    work,
     source,
     v_C,
     constant,
@@ -391,7 +390,7 @@ def attend(  # type: ignore[no-untyped-def]
     pooled = np.empty((groups, 2 * inner), np.float32)
     of_group = np.empty(groups, np.float32)
     threads = set_threads(1)
-    for n in range(lo, hi):
+    for n in taken(work):
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         rows = (stop - start) * joints
         _make(source, start, stop)
@@ -419,8 +418,7 @@ def attend(  # type: ignore[no-untyped-def]
 
 @_compiled
 def attend_backward(  # type: ignore[no-untyped-def]
-    lo,
-    hi,
+    work,
     grad_BJC,
     u_RC,
     affine,
@@ -460,7 +458,7 @@ def attend_backward(  # type: ignore[no-untyped-def]
     dof_group = np.empty(groups, np.float32)
     dscore = np.empty(BLOCK * joints, np.float32)
     threads = set_threads(1)
-    for n in range(lo, hi):
+    for n in taken(work):
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         rows = (stop - start) * joints
         first_row = start * joints
