@@ -4,13 +4,15 @@ A training step shares out a kernel every millisecond or two. Whoever comes late
 somebody else, finds less to do or nothing, and nobody waits for more than the blocks that another thread has begun.
 Which thread takes a block must decide on no bit: a kernel's outputs are those of its blocks.
 
-A thread that waits looks out for some time, since waking a thread takes longer than most waits, and then sleeps. It
-never yields its core: that would give away a whole slice of time, while a sleeper's core takes up another thread, of
-this process too, and a sleeper that wakes goes before those who computed meanwhile.
+A thread that waits looks out for a moment, since waking takes longer than most waits, and then sleeps. It never yields
+its core, which would give away a whole slice of time. Whoever waits for another's last blocks sleeps for moments: each
+time that a core falls idle the system may give it to the thread that is waited for. Where so much waiting is left that
+a thread less would do better, there is one less for a while.
 """
 
 import platform
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -25,6 +27,8 @@ from wsgcn.model.cpu.compiled import compiled
 
 _NEXT, _DONE, _COUNT, _PORTION = range(4)  # of the array `work`
 _LOOKS = 2000  # 20 to 50 microseconds
+_MOMENT_US = 20
+_FAILED = 1 << 40  # blocks, more than there are
 
 _IS_X86 = platform.machine() in ("x86_64", "AMD64")
 
@@ -32,6 +36,9 @@ _IS_X86 = platform.machine() in ("x86_64", "AMD64")
 def _pointer(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
     made = context.make_array(array_type)(context, builder, array)
     return cgutils.get_item_pointer(context, builder, array_type, made, [index])
+
+
+_sleep_us: Any = types.ExternalFunction("usleep", types.int32(types.uint32))
 
 
 @intrinsic
@@ -67,6 +74,13 @@ def _look_out(array, index, wanted, looks):  # type: ignore[no-untyped-def]
 
 
 @compiled()
+def _wait_for(array, index, wanted, looks):  # type: ignore[no-untyped-def]
+    _look_out(array, index, wanted, looks)
+    while _look(array, index) < wanted:
+        _sleep_us(_MOMENT_US)
+
+
+@compiled()
 def taken(work):  # type: ignore[no-untyped-def]
     """The blocks that this thread gets of a kernel's work: a generator, which has to run to its end."""
     while True:
@@ -85,8 +99,6 @@ class _Task:
     def __init__(self, kernel: Callable[..., object], count: int, portion: int, arguments: tuple[Any, ...]) -> None:
         self._kernel, self._arguments = kernel, arguments
         self._work = np.array([0, 0, count, portion])
-        self._ended = threading.Lock()
-        self._ended.acquire()
         self._error: BaseException | None = None
 
     def take_part(self) -> None:
@@ -98,21 +110,13 @@ class _Task:
             self.take_part()
         except BaseException as error:
             self._error = error
-        if self._error is not None or self._is_done():
-            with suppress(RuntimeError):  # another was as fast
-                self._ended.release()
-
-    def _is_done(self) -> bool:
-        return bool(self._work[_DONE] == self._work[_COUNT])
+            self._work[_DONE] = _FAILED
 
     def wait(self) -> None:
         """Until all that has been taken is done, when nothing is left to take."""
-        if not self._is_done():
-            _look_out(self._work, _DONE, self._work[_COUNT], _LOOKS)
-            if not self._is_done():
-                self._ended.acquire()
-            if self._error is not None:
-                raise self._error
+        _wait_for(self._work, _DONE, self._work[_COUNT], _LOOKS)
+        if self._error is not None:
+            raise self._error
 
 
 class _Worker:
@@ -139,12 +143,50 @@ class _Worker:
             del task  # and what it holds
 
 
+class _Meetings:
+    """How many threads to leave out, by how long the one that calls waited for the others lately.
+
+    Half of the time is where two threads are no faster than one; a thread that helps less is sooner too much.
+    """
+
+    _MOST, _CALLS, _LEAST_S, _LONGEST_S = 0.35, 16, 0.25, 2.0
+
+    def __init__(self) -> None:
+        self._left_out, self._next_try_s, self._pause_s = 0, 0.0, self._LEAST_S
+        self._forget()
+
+    def _forget(self) -> None:
+        self._calls, self._spent_s, self._waited_s = 0, 0.0, 0.0
+
+    def helpers(self, most: int, now_s: float) -> int:
+        if self._left_out and now_s >= self._next_try_s:
+            self._left_out -= 1
+            self._forget()
+        return max(0, most - self._left_out)
+
+    def held(self, spent_s: float, waited_s: float, now_s: float) -> None:
+        """One meeting took so long, with so much of it waiting."""
+        self._calls += 1
+        self._spent_s += spent_s
+        self._waited_s += waited_s
+        if self._calls < self._CALLS:
+            return
+        if self._waited_s > self._MOST * self._spent_s:
+            self._left_out += 1
+            self._next_try_s = now_s + self._pause_s
+            self._pause_s = min(2 * self._pause_s, self._LONGEST_S)
+        else:
+            self._pause_s = max(self._pause_s / 2, self._LEAST_S)
+        self._forget()
+
+
 _crew: list[_Worker] = []
 _is_at_work = threading.Lock()
+_meetings = _Meetings()
 
 
 def share_out(kernel: Callable[..., object], count: int, portion: int, threads: int, *arguments: Any) -> None:
-    """Call a kernel in so many threads, this one among them, which take the blocks 0 to `count` between them.
+    """Call a kernel in up to so many threads, this one among them, which take the blocks 0 to `count` between them.
 
     Args:
         kernel: is called with `work` and the arguments, and does the blocks in `taken(work)`. A thread that comes late
@@ -152,14 +194,19 @@ def share_out(kernel: Callable[..., object], count: int, portion: int, threads: 
         portion: so many neighbouring blocks are taken at a time, from multiples of it on.
     """
     task = _Task(kernel, count, portion, arguments)
-    helpers = min(threads, -(-count // portion)) - 1
     with _is_at_work:
+        begun_s = time.perf_counter()
+        helpers = _meetings.helpers(min(threads, -(-count // portion)) - 1, begun_s)
         try:
             _crew.extend(_Worker() for _ in range(helpers - len(_crew)))
             for worker in _crew[:helpers]:
                 worker.give(task)
             task.take_part()
-            task.wait()
+            if helpers:
+                alone_s = time.perf_counter()
+                task.wait()
+                now_s = time.perf_counter()
+                _meetings.held(now_s - begun_s, now_s - alone_s, now_s)
             for worker in _crew[:helpers]:
                 worker.task = None
         except BaseException:

@@ -21,6 +21,7 @@ from torch.autograd.function import once_differentiable
 
 from wsgcn.model import layers
 from wsgcn.model.cpu import kernels
+from wsgcn.model.cpu.blas import one_thread
 from wsgcn.model.cpu.crew import share_out
 from wsgcn.model.cpu.kernels import Source
 
@@ -104,7 +105,8 @@ def _count_portions(batch: int) -> int:
 
 def _run(kernel: Callable[..., None], batch: int, *arguments: Any) -> None:
     """Call a kernel with all blocks of the batch, shared between as many threads as torch may use."""
-    share_out(kernel, _count_blocks(batch), kernels.PORTION, torch.get_num_threads(), *arguments)
+    with one_thread():
+        share_out(kernel, _count_blocks(batch), kernels.PORTION, torch.get_num_threads(), *arguments)
 
 
 def _empty(*shape: int) -> np.ndarray:
