@@ -17,7 +17,7 @@ from numba.core.caching import UserProvidedCacheLocator
 
 from wsgcn.model.cpu.products import cache_folder
 
-SOURCES = ("compiled.py", "products.py", "blas.py", "crew.py", "kernels.py")
+SOURCES = ("compiled.py", "products.py", "blas.py", "crew.py", "kernels.py", "adam.py")
 
 
 def compiled(**settings: Any) -> Callable[[Any], Any]:
