@@ -109,10 +109,10 @@ class ClippedAdam:
             return False
         if group["weight_decay"] or group["amsgrad"] or group["maximize"]:
             return False
+        if not all(map(_is_plain, self._parameters)):
+            return False
         tensors: list[tuple[Tensor, ...]] = []
         for parameter in self._parameters:
-            if not _is_plain(parameter):
-                return False
             state = self._optimiser.state[parameter]
             if not state:  # as torch begins
                 state["step"] = torch.zeros((), dtype=torch.float32)

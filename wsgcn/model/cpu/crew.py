@@ -88,7 +88,7 @@ def taken(work):  # type: ignore[no-untyped-def]
         last = min(first + work[_PORTION], work[_COUNT])
         if first >= last:
             return
-        for block in range(first, last):  # noqa: UP028: numba's generators have no `yield from`
+        for block in range(first, last):  # noqa: UP028 - numba's generators have no `yield from`
             yield block
         _add(work, _DONE, last - first)
 

@@ -53,7 +53,7 @@ def compiled_form(layers: nn.Sequential, x_BJC: Tensor) -> Form | None:
 
     Returns:
         None where the plain layers are to be used: on another device or in another precision, without gradients, where
-        there is no library of products, or where the layers are not exactly those that the compiled form is written for.
+        no library of products is at hand, or where the layers are not exactly those that the compiled form is for.
     """
     if _is_shut or not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
         return None

@@ -1,8 +1,8 @@
 """Which library's matrix products the compiled step on the CPU takes: chosen once a machine, by measuring.
 
 MKL comes inside torch, OpenBLAS inside numpy (or scipy). Which one is faster depends on the processor, and each rounds
-in its own way, so the choice decides the last bits of a training. It is kept in the user's cache folder by the processor
-and the libraries' versions, and `runtime.product` overrides it.
+in its own way, so the choice decides the last bits of a training. It is kept in the user's cache folder by the
+processor and the libraries' versions, and `runtime.product` overrides it.
 """
 
 import ctypes
