@@ -9,10 +9,15 @@ import pytest
 from wsgcn.model.cpu import crew
 
 
+class Patient(crew._Meetings):
+    """Leaves no thread out, however long it takes."""
+
+    _MOST = 2.0
+
+
 @pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A crew that no other test left with a thread less."""
-    monkeypatch.setattr(crew, "_meetings", crew._Meetings())
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "_meetings", Patient())
 
 
 def test_every_block_is_done_once_by_threads_that_work_at_the_same_time():

@@ -197,10 +197,11 @@ _SHAPES = [
         (256, channels, channels, False, True),
     )
 ]
+OPERATIONS = sum(2 * rows * inner * columns for rows, inner, columns, _, _ in _SHAPES)
 
 
 def measured_s() -> dict[Product, float]:
-    """Seconds of the step's products in one thread, by library: of each product the least of several, by turns."""
+    """Seconds of the step's products in one thread by library: of each the least of several, taken by turns."""
     generator = np.random.default_rng(0)
     names = list(at_hand())
     total = dict.fromkeys(names, 0.0)
