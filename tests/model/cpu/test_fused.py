@@ -124,9 +124,9 @@ def test_nor_does_a_thread_that_gets_no_time(monkeypatch):
     monkeypatch.setattr(crew, "_crew", [])
     monkeypatch.setattr(crew, "_meetings", crew._Meetings())
     started = time.monotonic()
-    results.append(trained_on(copy.deepcopy(network)))
-    assert time.monotonic() - started < 60
-    assert begun.wait(60)
+    while not begun.is_set():  # a thread that wakes too late for any of it has to be given more
+        results.append(trained_on(copy.deepcopy(network)))
+        assert time.monotonic() - started < 120
     go_on.set()
     results.append(trained_on(copy.deepcopy(network)))
     assert_same_bits(results)

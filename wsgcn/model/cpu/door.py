@@ -78,8 +78,9 @@ def clip_and_step_of(optimiser: torch.optim.Optimizer, largest_norm: float) -> C
     Returns:
         What does both and says whether it has; if not, torch's own are to be called. See `wsgcn.model.cpu.adam`.
     """
-    is_known = type(optimiser) is torch.optim.Adam
-    if not is_known or any(parameter.device.type != "cpu" for parameter in optimiser.param_groups[0]["params"]):
+    if type(optimiser) is not torch.optim.Adam:
+        return lambda: False
+    if any(parameter.device.type != "cpu" for parameter in optimiser.param_groups[0]["params"]):
         return lambda: False
     from wsgcn.model.cpu.adam import ClippedAdam
 

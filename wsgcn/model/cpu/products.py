@@ -230,7 +230,7 @@ def _call(
     flags = [ctypes.c_char(b"T" if is_transposed else b"N") for is_transposed in (is_b_transposed, is_a_transposed)]
     sizes = [ctypes.c_int64(n) for n in (out.shape[1], out.shape[0], inner, b.shape[1], a.shape[1], out.shape[1])]
     one, none = ctypes.c_float(1), ctypes.c_float(0)
-    given = [*flags, *sizes[:3], one, b.ctypes, sizes[3], a.ctypes, sizes[4], none, out.ctypes, sizes[5]]
+    given: list[Any] = [*flags, *sizes[:3], one, b.ctypes, sizes[3], a.ctypes, sizes[4], none, out.ctypes, sizes[5]]
     arguments = [item.data if hasattr(item, "data_as") else ctypes.addressof(item) for item in given]
 
     def seconds() -> float:
