@@ -35,7 +35,7 @@ def measure() -> list[Measurement]:
     return rows
 
 
-def _rates() -> dict[products.Product, list[float]]:
+def _rates() -> dict[str, list[float]]:
     """Operations a second."""
     measured = [products.measured_s() for _ in range(_ROUNDS)]
     return {name: [products.OPERATIONS / seconds[name] for seconds in measured] for name in products.at_hand()}

@@ -2,11 +2,20 @@
 
 import threading
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
 from wsgcn.model.cpu import crew
+
+
+def taken(work: np.ndarray) -> Iterator[int]:
+    """The blocks that this thread gets."""
+    block = crew.next_block(work, -1)
+    while block >= 0:
+        yield block
+        block = crew.next_block(work, block)
 
 
 class Patient(crew._Meetings):
@@ -25,7 +34,7 @@ def test_every_block_is_done_once_by_threads_that_work_at_the_same_time():
     together = threading.Barrier(3, timeout=60)
 
     def kernel(work: np.ndarray, addend: int) -> None:
-        for block in crew.taken(work):
+        for block in taken(work):
             if block % 3 == 0:  # the first of a portion
                 together.wait()
             done.append((block + addend, threading.get_ident()))
@@ -46,7 +55,7 @@ def test_work_that_comes_late_is_taken_up(monkeypatch):
     together = threading.Barrier(2, timeout=60)
 
     def kernel(work: np.ndarray) -> None:
-        for block in crew.taken(work):
+        for block in taken(work):
             together.wait()
             total[block] += 1
 
@@ -61,7 +70,7 @@ def test_a_thread_that_has_begun_nothing_keeps_nobody_waiting():
     def kernel(work: np.ndarray) -> None:
         if threading.get_ident() != caller:
             assert go_on.wait(60)
-        done.extend((block, threading.get_ident()) for block in crew.taken(work))
+        done.extend((block, threading.get_ident()) for block in taken(work))
 
     started = time.monotonic()
     for _ in range(5):
@@ -79,7 +88,7 @@ def test_what_a_late_thread_has_begun_is_waited_for():
     caller, done = threading.get_ident(), []
 
     def kernel(work: np.ndarray) -> None:
-        for block in crew.taken(work):
+        for block in taken(work):
             if threading.get_ident() != caller:
                 has_begun.set()
                 time.sleep(0.2)
@@ -98,7 +107,7 @@ def test_what_fails_in_a_thread_is_raised_and_the_next_work_is_done():
     caller, together = threading.get_ident(), threading.Barrier(2, timeout=60)
 
     def fail(work: np.ndarray) -> None:
-        for _ in crew.taken(work):
+        for _ in taken(work):
             together.wait()
             if threading.get_ident() != caller:
                 raise ValueError("in the second thread")
@@ -107,7 +116,7 @@ def test_what_fails_in_a_thread_is_raised_and_the_next_work_is_done():
         crew.share_out(fail, 2, 1, 2)
 
     blocks: list[int] = []
-    crew.share_out(lambda work: blocks.extend(crew.taken(work)), 2, 1, 2)
+    crew.share_out(lambda work: blocks.extend(taken(work)), 2, 1, 2)
     assert sorted(blocks) == [0, 1]
 
 
@@ -117,7 +126,7 @@ def test_interrupted_work_does_not_reach_into_the_next():
     has_begun = threading.Event()
 
     def kernel(work: np.ndarray) -> None:
-        for _ in crew.taken(work):
+        for _ in taken(work):
             if threading.get_ident() == caller:
                 assert has_begun.wait(60)
                 raise KeyboardInterrupt
@@ -128,7 +137,7 @@ def test_interrupted_work_does_not_reach_into_the_next():
     with pytest.raises(KeyboardInterrupt):
         crew.share_out(kernel, 2, 1, 2)
     blocks: list[int] = []
-    crew.share_out(lambda work: blocks.extend(crew.taken(work)), 2, 1, 2)
+    crew.share_out(lambda work: blocks.extend(taken(work)), 2, 1, 2)
     assert sorted(blocks) == [0, 1]
     assert not late.is_set()
     go_on.set()
@@ -139,7 +148,7 @@ def test_callers_in_several_threads_take_turns():
     totals = [np.zeros(3) for _ in range(4)]
 
     def kernel(work: np.ndarray, total: np.ndarray) -> None:
-        for block in crew.taken(work):
+        for block in taken(work):
             total[block] += 1
 
     def call(total: np.ndarray) -> None:

@@ -81,16 +81,20 @@ def _wait_for(array, index, wanted, looks):  # type: ignore[no-untyped-def]
 
 
 @compiled()
-def taken(work):  # type: ignore[no-untyped-def]
-    """The blocks that this thread gets of a kernel's work: a generator, which has to run to its end."""
-    while True:
-        first = _add(work, _NEXT, work[_PORTION])
-        last = min(first + work[_PORTION], work[_COUNT])
-        if first >= last:
-            return
-        for block in range(first, last):  # noqa: UP028 - numba's generators have no `yield from`
-            yield block
-        _add(work, _DONE, last - first)
+def next_block(work, done):  # type: ignore[no-untyped-def]
+    """The block of a kernel's work that this thread does after the one that it has just done, or first (-1).
+
+    Returns:
+        -1 where there is none left. Who has been given a block has to do it and to ask again.
+    """
+    portion, count = work[_PORTION], work[_COUNT]
+    if done >= 0:
+        following = done + 1
+        if following < count and following % portion:
+            return following
+        _add(work, _DONE, done % portion + 1)
+    first = _add(work, _NEXT, portion)
+    return first if first < count else -1
 
 
 class _Task:
@@ -189,8 +193,8 @@ def share_out(kernel: Callable[..., object], count: int, portion: int, threads: 
     """Call a kernel in up to so many threads, this one among them, which take the blocks 0 to `count` between them.
 
     Args:
-        kernel: is called with `work` and the arguments, and does the blocks in `taken(work)`. A thread that comes late
-            may call it when all is taken, and even later than this function returns.
+        kernel: is called with `work` and the arguments, and does the blocks that `next_block(work, ...)` gives it. A
+            thread that comes late may call it when all is taken, and even later than this function returns.
         portion: so many neighbouring blocks are taken at a time, from multiples of it on.
     """
     task = _Task(kernel, count, portion, arguments)

@@ -19,7 +19,7 @@ import numpy as np
 
 from wsgcn.model.cpu.blas import product, set_threads
 from wsgcn.model.cpu.compiled import compiled
-from wsgcn.model.cpu.crew import taken
+from wsgcn.model.cpu.crew import next_block
 
 BLOCK = 16  # samples: the widest activation of a block at the paper's setting is a quarter of a megabyte
 PORTION = 2  # blocks that one thread takes together, and whose shares of a weight's gradient are added up at once
@@ -119,7 +119,8 @@ def convolve(work, source, a_E, first, column, weight, y_RC, moments_N2C):  # ty
     z = np.empty((BLOCK, joints, 2 * channels), np.float32)
     scratch = np.empty((joints, channels), np.float32)
     threads = set_threads(1)
-    for n in taken(work):
+    n = next_block(work, -1)
+    while n >= 0:
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         if source.kind == MADE:
             _make(source, start, stop)
@@ -127,6 +128,7 @@ def convolve(work, source, a_E, first, column, weight, y_RC, moments_N2C):  # ty
         y = y_RC[start * joints : stop * joints]
         product(z.reshape(BLOCK * joints, 2 * channels)[: len(y)], weight, y, False, False)
         _moments(y, moments_N2C[n, 0], moments_N2C[n, 1])
+        n = next_block(work, n)
     set_threads(threads)
 
 
@@ -172,7 +174,8 @@ def convolve_backward(  # type: ignore[no-untyped-def]
     dy = np.empty((BLOCK * joints, width), np.float32)
     scratch = np.empty((joints, channels), np.float32)
     threads = set_threads(1)
-    for n in taken(work):
+    n = next_block(work, -1)
+    while n >= 0:
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         rows = (stop - start) * joints
         grad, y = grad_RC[start * joints : stop * joints], y_RC[start * joints : stop * joints]
@@ -201,6 +204,7 @@ def convolve_backward(  # type: ignore[no-untyped-def]
                 _mix_backward(z[b - start], x, a_E, first, column, dx, dedge_NE[n])
         if source.kind == MADE:
             _sum_gradient(source, dx_BJC, start, stop, sums_N2C[n, 0], sums_N2C[n, 1])
+        n = next_block(work, n)
     set_threads(threads)
 
 
@@ -390,7 +394,8 @@ def attend(  # type: ignore[no-untyped-def]
     pooled = np.empty((groups, 2 * inner), np.float32)
     of_group = np.empty(groups, np.float32)
     threads = set_threads(1)
-    for n in taken(work):
+    n = next_block(work, -1)
+    while n >= 0:
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         rows = (stop - start) * joints
         _make(source, start, stop)
@@ -413,6 +418,7 @@ def attend(  # type: ignore[no-untyped-def]
         u = u_RC[start * joints : stop * joints]
         product(y_BJH[start:stop].reshape(rows, inner), out_weight, u, False, True)
         _moments(u, moments_N2C[n, 0], moments_N2C[n, 1])
+        n = next_block(work, n)
     set_threads(threads)
 
 
@@ -458,7 +464,8 @@ def attend_backward(  # type: ignore[no-untyped-def]
     dof_group = np.empty(groups, np.float32)
     dscore = np.empty(BLOCK * joints, np.float32)
     threads = set_threads(1)
-    for n in taken(work):
+    n = next_block(work, -1)
+    while n >= 0:
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         rows = (stop - start) * joints
         first_row = start * joints
@@ -510,6 +517,7 @@ def attend_backward(  # type: ignore[no-untyped-def]
             for c in range(channels):
                 grad[r, c] += du[r, c] + dscore[r] * v_C[c]
         _sum_gradient(source, grad_BJC, start, stop, sums_N2C[n, 0], sums_N2C[n, 1])
+        n = next_block(work, n)
     set_threads(threads)
 
 
