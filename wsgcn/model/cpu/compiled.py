@@ -15,9 +15,9 @@ import numba
 from numba.core import config
 from numba.core.caching import UserProvidedCacheLocator
 
-from wsgcn.model.cpu.products import cache_folder
+from wsgcn.model.cpu.cache import cache_folder
 
-SOURCES = ("compiled.py", "products.py", "blas.py", "crew.py", "kernels.py", "adam.py")
+SOURCES = ("compiled.py", "cache.py", "blas.py", "crew.py", "kernels.py", "adam.py")
 
 
 def compiled(**settings: Any) -> Callable[[Any], Any]:

@@ -9,7 +9,6 @@ import ctypes
 import functools
 import hashlib
 import json
-import os
 import platform
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +23,7 @@ from filelock import FileLock
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import write_atomically
+from wsgcn.model.cpu.cache import cache_folder
 from wsgcn.model.params import Product
 
 _MARGIN = 0.9  # of the time of the library that is asked first, below which the next one is taken
@@ -135,10 +135,10 @@ def _chosen() -> Product:
     names = list(at_hand())
     if len(names) == 1:
         return names[0]
-    path = cache_folder() / f"product-{_key()}.json"
-    if (kept := _kept(path)) is not None:
-        return kept
     try:
+        path = cache_folder() / f"product-{_key()}.json"
+        if (kept := _kept(path)) is not None:
+            return kept
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock", timeout=_SECONDS_FOR_ANOTHER_TO_MEASURE):
             if (kept := _kept(path)) is None:
@@ -146,7 +146,7 @@ def _chosen() -> Product:
                 kept = _fastest(seconds)
                 write_atomically(path, json.dumps({"product": kept, "seconds": seconds}).encode())
             return kept
-    except (OSError, InputError):  # a timeout too
+    except (OSError, RuntimeError, InputError):  # it took too long, or the user has no home
         return names[0]  # what cannot be kept might be another one the next time
 
 
@@ -177,12 +177,6 @@ def _processor() -> str:
                 names = (platform.machine(), line)
                 return "\n".join(names)
     return platform.machine() + platform.processor()
-
-
-def cache_folder() -> Path:
-    """The user's folder for what this machine computed or measured once."""
-    base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "wsgcn"
 
 
 # rows, inner, columns, and whether the first and the second factor come transposed: a block of a graph convolution of
