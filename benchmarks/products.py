@@ -20,7 +20,8 @@ def measure() -> list[Measurement]:
     products.want("auto")
     products.library()
     chosen = products.in_use()
-    rows = [_row(f"{name}, one thread", values, products.at_hand()[name].version) for name, values in rates.items()]
+    versions: dict[str, str] = {name: library.version for name, library in products.at_hand().items()}
+    rows = [_row(f"{name}, one thread", values, versions[name]) for name, values in rates.items()]
     share = median_and_spread(rates[chosen])[0] / max(median_and_spread(values)[0] for values in rates.values())
     rows.append(
         Measurement("chosen over the fastest", share, "", None, f">= {_LEAST:g}", share >= _LEAST, f"chosen: {chosen}")
