@@ -11,7 +11,18 @@ from benchmarks.processes import in_fresh_process, measure
 from benchmarks.report import Measurement, describe_machine, rewrite, table
 
 # In this order; each is a module with `measure() -> list[Measurement]`.
-USUAL = ("training", "recipe", "data", "preprocessing", "evaluation", "startup", "parallel", "cuda")
+USUAL = (
+    "products",
+    "training",
+    "recipe",
+    "data",
+    "preprocessing",
+    "evaluation",
+    "startup",
+    "parallel",
+    "neighbours",
+    "cuda",
+)
 ON_DEMAND = ("precision",)  # runs long
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"

@@ -97,7 +97,7 @@ def test_some_that_are_named_run_alone_and_leave_the_page(here: Path, monkeypatc
 def test_an_unknown_benchmark_is_named(capsys):
     with pytest.raises(SystemExit):
         command.main(["sped"])
-    assert "'sped' is no benchmark; they are training, recipe, data" in capsys.readouterr().err
+    assert "'sped' is no benchmark; they are products, training, recipe, data" in capsys.readouterr().err
 
 
 def test_a_fresh_process_is_another_one_whose_errors_come_back():

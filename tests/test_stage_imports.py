@@ -52,7 +52,7 @@ def test_a_stage_imports_no_heavy_package_that_it_does_not_use(stage):
 def test_preparing_torch_does_not_import_its_compiler():
     code = (
         "from wsgcn.model.params import Runtime; from wsgcn.model.runtime import prepare; "
-        "prepare(Runtime(device='auto', threads=0, precision='float32'))"
+        "prepare(Runtime(device='auto', threads=0, precision='float32', product='auto'))"
     )
     result = subprocess.run(
         [

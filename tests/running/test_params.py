@@ -247,7 +247,7 @@ WRONG = [
     ("tracking.mlflow", "no"), ("tracking.experiment", ""),
     ("runtime.device", "gpu"), ("runtime.device", "cuda:1"), ("runtime.threads", -1), ("runtime.threads", 1.0),
     ("runtime.precision", "bf16"), ("runtime.precision", "bfloat16"), ("runtime.precision", "TF32"),
-    ("runtime.precision", 32),
+    ("runtime.precision", 32), ("runtime.product", "MKL"), ("runtime.product", "blis"), ("runtime.product", True),
 ]
 RIGHT = [
     ("seed", 2**31 - 1), ("data.stride", 1), ("data.skeleton", "h36m17"), ("data.drop_bad_frames", True),
@@ -269,7 +269,7 @@ RIGHT = [
     ("augmentation.outliers", 0.5), ("augmentation.coco", 1), ("augmentation.missing", 0),
     ("warmup.epochs", 0), ("weak.epochs", 0), ("weak.bone_weight", 0), ("weak.reprojection_weight", 0),
     ("weak.root", "solved"), ("runtime.threads", 0), ("runtime.device", "cuda"),
-    ("runtime.precision", "tf32"),
+    ("runtime.precision", "tf32"), ("runtime.product", "mkl"), ("runtime.product", "openblas"),
 ]
 # fmt: on
 

@@ -105,7 +105,7 @@ class Lifter:
             InputError: the file is missing or is no checkpoint of this project, or there is no such device.
         """
         checkpoint = load_checkpoint(path)
-        torch_device = prepare(Runtime(device=device, threads=0, precision="float32"))
+        torch_device = prepare(Runtime(device=device, threads=0, precision="float32", product="auto"))
         return cls(checkpoint, Path(path), file_sha256(path), checkpoint.network().to(torch_device), torch_device)
 
     @property

@@ -66,6 +66,8 @@ class Checkpoint:
     chosen: Chosen
     chosen_weights: Mapping[str, Tensor]
     average: Mapping[str, Tensor] = field(default_factory=dict)  # of the weights over the steps; empty: there is none
+    # The library of the compiled step's products, on which the last bits depend; empty where no such step was taken.
+    product: str = ""
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -138,6 +140,7 @@ class Checkpoint:
             "chosen": vars(self.chosen),
             "chosen_weights": dict(self.chosen_weights),
             "average": dict(self.average),
+            "product": self.product,
         }
         # Through memory, because torch.save puts a file's name into its bytes.
         buffer = io.BytesIO()
@@ -202,6 +205,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         chosen=Chosen(parts.chosen.epoch, parts.chosen.by, parts.chosen.validation_mpjpe_mm),
         chosen_weights=parts.chosen_weights,
         average=parts.average,
+        product=parts.product,
     )
     with torch.device("meta"):
         network = build_network(skeleton, checkpoint.model)
@@ -246,6 +250,7 @@ class _Parts(_Part):
     chosen: _Chosen
     chosen_weights: dict[str, Tensor]
     average: dict[str, Tensor] = {}  # files from before averaging lack it
+    product: Annotated[str, Field(max_length=20)] = ""  # files from before there was a choice lack it
 
 
 # What the pickle of `Checkpoint.save` names. torch's unpickler knows more, with which a file can ask for any memory.

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from wsgcn.base.section import Blocks, Dropout, Section
 
 Precision = Literal["float32", "tf32"]
+Product = Literal["auto", "mkl", "openblas"]
 
 
 class SemGCN(Section):
@@ -55,3 +56,4 @@ class Runtime(Section):
     device: Literal["auto", "cpu", "cuda"]
     threads: Annotated[int, Field(ge=0, le=1024)]
     precision: Precision
+    product: Product

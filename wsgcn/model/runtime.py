@@ -8,19 +8,22 @@ from contextlib import contextmanager
 import torch
 
 from wsgcn.base.errors import InputError
+from wsgcn.model.cpu import products
 from wsgcn.model.params import Precision, Runtime
 
 
 def prepare(runtime: Runtime) -> torch.device:
     """Choose the device and make torch's results repeatable on it.
 
-    On one machine two runs then give the same bits, at an equal number of threads (SemGCN in float32: at any).
+    On one machine two runs then give the same bits, at an equal number of threads (SemGCN in float32: at any). Which
+    library's products the compiled step takes, see `wsgcn.model.cpu.products`.
 
     Raises:
-        InputError: CUDA is asked for and not there.
+        InputError: CUDA is asked for and not there, or a library of products is.
     """
     if runtime.device == "cuda" and not torch.cuda.is_available():
         raise InputError("runtime.device: is cuda, but torch sees no CUDA device; use auto or cpu.")
+    products.want(runtime.product)
     if runtime.threads:
         torch.set_num_threads(runtime.threads)
     # cuBLAS repeats its results only with a workspace of fixed size, set before its first use.

@@ -34,6 +34,7 @@ def describe(path: Path | str) -> str:
             "step": f"{checkpoint.step:,}",
             "recipe": describe_recipe(checkpoint),
             "cameras": checkpoint.caveat or "any",
+            **({"products by": checkpoint.product} if checkpoint.product else {}),
             "size": f"{Path(path).stat().st_size:,} bytes",
             "SHA-256": file_sha256(path),
         }

@@ -98,7 +98,7 @@ def changed_settings(params: Params) -> str:
 
 
 def environment_tags(params: Params) -> dict[str, str]:
-    """Tags for the device, the threads, the machine and the versions; nothing is imported to find them out."""
+    """Tags for device, threads, machine, versions and library of products; nothing is imported to find them out."""
     tags = {
         "device": "cpu",
         "device_name": platform.machine(),
@@ -115,6 +115,8 @@ def environment_tags(params: Params) -> dict[str, str]:
         tags["threads"] = str(torch.get_num_threads())
         if params.runtime.device != "cpu" and torch.cuda.is_available():
             tags |= {"device": "cuda", "device_name": torch.cuda.get_device_name()}
+    if (products := sys.modules.get("wsgcn.model.cpu.products")) and products.in_use():
+        tags["product"] = products.in_use()
     return tags
 
 

@@ -20,6 +20,7 @@ from wsgcn.base.errors import InputError
 from wsgcn.base.files import write_atomically
 from wsgcn.base.run import Run
 from wsgcn.model.checkpoint import Checkpoint, Chosen, load_checkpoint
+from wsgcn.model.cpu import products
 from wsgcn.model.networks import build_network
 from wsgcn.model.person import FOCAL
 from wsgcn.model.runtime import check_precision, prepare
@@ -178,4 +179,5 @@ def _advanced(checkpoint: Checkpoint, trainer: Trainer, mpjpe_mm: float | None) 
         chosen=chosen,
         chosen_weights=chosen_weights,
         average=average,
+        product=products.in_use(),
     )

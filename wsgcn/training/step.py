@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from wsgcn.model.cpu.door import clip_and_step_of
 from wsgcn.model.params import Precision
 from wsgcn.model.runtime import tf32_products
 from wsgcn.training.losses import active_terms
@@ -37,6 +38,7 @@ class Step:
     ) -> None:
         self._network, self._optimiser = network, optimiser
         self._parameters = list(network.parameters())
+        self._clip_and_step = clip_and_step_of(optimiser, settings.gradient_clip)
         self._gradient_clip, self._precision = settings.gradient_clip, precision
         self._sets, self._device = sets, sets.device
         self._terms = active_terms(weights, has_unlabelled=sets.unlabelled is not None)
@@ -109,9 +111,10 @@ class Step:
         (gradient,) = torch.autograd.grad(total, predicted_BJ3)
         with tf32_products(use_tf32):
             predicted_BJ3.backward(gradient)
-        if self._gradient_clip:
-            nn.utils.clip_grad_norm_(self._parameters, self._gradient_clip)
-        self._optimiser.step()
+        if not self._clip_and_step():
+            if self._gradient_clip:
+                nn.utils.clip_grad_norm_(self._parameters, self._gradient_clip)
+            self._optimiser.step()
         self._sums += torch.stack([*losses, total]).detach()
 
     def _drop_gradients(self) -> None:

@@ -1,6 +1,8 @@
 """Training on the CPU through `wsgcn.model.cpu.fused` against the plain layers, whose formulas test_layers.py tests."""
 
 import copy
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from unittest.mock import patch
 
@@ -8,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from wsgcn.model.cpu import blas, kernels
+from wsgcn.model.cpu import blas, crew, kernels, products
 from wsgcn.model.cpu.door import compiled_form, plain_layers
 from wsgcn.model.networks import build_network
 from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
 from wsgcn.running.params import read_params
 
-pytestmark = pytest.mark.skipif(not blas.IS_AVAILABLE, reason="torch was built without MKL")
+pytestmark = pytest.mark.skipif(not blas.IS_AVAILABLE, reason="has no library of products")
 
 BATCH = 2 * kernels.BLOCK + 5  # the last block is not full
 
@@ -83,15 +85,51 @@ def test_the_bias_before_a_batch_norm_gets_no_gradient():
     assert left["layers.6.bias"].any()  # the output's, which no norm follows
 
 
-def test_the_number_of_threads_changes_no_bit():
-    network = network_of()
-    results = []
-    for threads in (1, 2, 3):
-        torch.set_num_threads(threads)
-        results.append(trained_on(copy.deepcopy(network)))
+def assert_same_bits(results: list[tuple[Tensor, dict[str, Tensor]]]) -> None:
     for predicted, left in results[1:]:
         assert torch.equal(predicted, results[0][0])
         assert all(torch.equal(value, results[0][1][name]) for name, value in left.items())
+
+
+@pytest.mark.parametrize("product", list(products.at_hand()))
+def test_the_number_of_threads_changes_no_bit(product):
+    network = network_of(channels=64)
+    results = []
+    products.want(product)
+    try:
+        for threads in (1, 2, 3, 2):
+            torch.set_num_threads(threads)
+            results.append(trained_on(copy.deepcopy(network), batch=9 * kernels.BLOCK + 5))
+        assert products.in_use() == product
+    finally:
+        products.want("auto")
+    assert_same_bits(results)
+
+
+def test_nor_does_a_thread_that_gets_no_time(monkeypatch):
+    """The others do its blocks, and wait for it no longer than for those that it has begun."""
+    network, begun, go_on = network_of(), threading.Event(), threading.Event()
+    network(torch.zeros(2, 16, 2))  # compiled by now
+    torch.set_num_threads(1)
+    results = [trained_on(copy.deepcopy(network))]
+    torch.set_num_threads(2)
+    help_in_time = crew._Task.help
+
+    def stalled(task: crew._Task) -> None:
+        begun.set()
+        assert go_on.wait(300)
+        help_in_time(task)
+
+    monkeypatch.setattr(crew._Task, "help", stalled)
+    monkeypatch.setattr(crew, "_crew", [])
+    monkeypatch.setattr(crew, "_meetings", crew._Meetings())
+    started = time.monotonic()
+    while not begun.is_set():  # a thread that wakes too late for any of it has to be given more
+        results.append(trained_on(copy.deepcopy(network)))
+        assert time.monotonic() - started < 120
+    go_on.set()
+    results.append(trained_on(copy.deepcopy(network)))
+    assert_same_bits(results)
 
 
 def test_the_threads_of_other_products_stay_as_they_were():
@@ -173,15 +211,3 @@ def test_two_ways_forth_before_the_ways_back_do_not_meet():
     together = [torch.autograd.grad(total, list(network.parameters())) for total in totals]
     for gradients, expected in zip(together, apart, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(gradients, expected, strict=True))
-
-
-@pytest.mark.parametrize("a_is_transposed", [False, True])
-@pytest.mark.parametrize("b_is_transposed", [False, True])
-def test_the_product_is_numpys(a_is_transposed, b_is_transposed):
-    generator = torch.Generator().manual_seed(0)
-    a = torch.randn((7, 5) if a_is_transposed else (5, 7), generator=generator).numpy()
-    b = torch.randn((3, 7) if b_is_transposed else (7, 3), generator=generator).numpy()
-    out = torch.full((5, 3), float("nan")).numpy()
-    blas.product(a, b, out, a_is_transposed, b_is_transposed)
-    expected = (a.T if a_is_transposed else a) @ (b.T if b_is_transposed else b)
-    torch.testing.assert_close(torch.from_numpy(out), torch.from_numpy(expected))

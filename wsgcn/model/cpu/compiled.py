@@ -7,7 +7,6 @@ content of all files that take part, and are as trusted as the bytecode that Pyt
 """
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,9 @@ import numba
 from numba.core import config
 from numba.core.caching import UserProvidedCacheLocator
 
-SOURCES = ("compiled.py", "blas.py", "crew.py", "kernels.py")
+from wsgcn.model.cpu.cache import cache_folder
+
+SOURCES = ("compiled.py", "cache.py", "blas.py", "crew.py", "kernels.py", "adam.py")
 
 
 def compiled(**settings: Any) -> Callable[[Any], Any]:
@@ -41,8 +42,7 @@ class Locator(UserProvidedCacheLocator):
         self._py_file, self._lineno = path, function.__code__.co_firstlineno
         sources = (Path(path).with_name(name).read_bytes() for name in SOURCES)
         self._stamp = hashlib.sha256(b"\0".join(sources)).hexdigest()
-        of_user = config.CACHE_DIR or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        self._cache_path = str(Path(of_user) / "wsgcn" / self._stamp[:16])
+        self._cache_path = str(cache_folder() / self._stamp[:16])
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> "Locator | None":

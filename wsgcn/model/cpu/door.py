@@ -53,7 +53,7 @@ def compiled_form(layers: nn.Sequential, x_BJC: Tensor) -> Form | None:
 
     Returns:
         None where the plain layers are to be used: on another device or in another precision, without gradients, where
-        torch has no MKL, or where the layers are not exactly those that the compiled form is written for.
+        no library of products is at hand, or where the layers are not exactly those that the compiled form is for.
     """
     if _is_shut or not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
         return None
@@ -70,6 +70,22 @@ def compiled_form(layers: nn.Sequential, x_BJC: Tensor) -> Form | None:
     from wsgcn.model.cpu import fused
 
     return lambda x: fused.forward(layers, x)
+
+
+def clip_and_step_of(optimiser: torch.optim.Optimizer, largest_norm: float) -> Callable[[], bool]:
+    """A compiled form of clipping the gradient to a norm (0: not at all) and of the optimiser's step after it.
+
+    Returns:
+        What does both and says whether it has; if not, torch's own are to be called. See `wsgcn.model.cpu.adam`.
+    """
+    if type(optimiser) is not torch.optim.Adam:
+        return lambda: False
+    if any(parameter.device.type != "cpu" for parameter in optimiser.param_groups[0]["params"]):
+        return lambda: False
+    from wsgcn.model.cpu.adam import ClippedAdam
+
+    adam = ClippedAdam(optimiser, largest_norm)
+    return lambda: not _is_shut and adam.step()
 
 
 def _are_known(layers: nn.Sequential) -> bool:

@@ -21,6 +21,7 @@ from torch.autograd.function import once_differentiable
 
 from wsgcn.model import layers
 from wsgcn.model.cpu import kernels
+from wsgcn.model.cpu.blas import one_thread
 from wsgcn.model.cpu.crew import share_out
 from wsgcn.model.cpu.kernels import Source
 
@@ -103,11 +104,9 @@ def _count_portions(batch: int) -> int:
 
 
 def _run(kernel: Callable[..., None], batch: int, *arguments: Any) -> None:
-    """Call a kernel with all blocks of the batch, shared out between as many threads as torch may use."""
-    portions = _count_portions(batch)
-    threads = min(torch.get_num_threads(), portions)
-    bounds = [portions * thread // threads * kernels.PORTION for thread in range(threads)]
-    share_out(kernel, [*bounds, _count_blocks(batch)], *arguments)
+    """Call a kernel with all blocks of the batch, shared between as many threads as torch may use."""
+    with one_thread():
+        share_out(kernel, _count_blocks(batch), kernels.PORTION, torch.get_num_threads(), *arguments)
 
 
 def _empty(*shape: int) -> np.ndarray:

@@ -3,9 +3,9 @@
 `wsgcn.model.layers` holds the same layers in plain torch, operation by operation over the whole batch. Here a thread
 takes one block of `BLOCK` samples after another from batch norm to batch norm, where the whole batch must meet, so that
 what one operation writes is in its cache when the next one reads it, and everything elementwise is one pass. The
-kernels with no underscore are called by `wsgcn.model.cpu.fused`: they work on the blocks `lo` to `hi`, hold no
-interpreter lock, and take the outputs as their last parameters. What is a sum over the batch they give for each block
-(N), so that no bit depends on which thread took which block.
+kernels with no underscore are called by `wsgcn.model.cpu.fused`: they do the blocks that they take of `work` (see
+`wsgcn.model.cpu.crew`), hold no interpreter lock, and take the outputs as their last parameters. What is a sum over the
+batch they give for each block (N), so that no bit depends on which thread took which block.
 
 All is float32 and C-contiguous; nothing is checked. R is B * J rows, H the inner width of the non-local layer. `first`
 (J + 1,) and `column` list the non-zeros of the adjacency, E, row by row. z holds both halves of a graph convolution
@@ -19,6 +19,7 @@ import numpy as np
 
 from wsgcn.model.cpu.blas import product, set_threads
 from wsgcn.model.cpu.compiled import compiled
+from wsgcn.model.cpu.crew import next_block
 
 BLOCK = 16  # samples: the widest activation of a block at the paper's setting is a quarter of a megabyte
 PORTION = 2  # blocks that one thread takes together, and whose shares of a weight's gradient are added up at once
@@ -112,13 +113,14 @@ def attention_backward(a_E, da_E, first, dedge_weight_E):  # type: ignore[no-unt
 
 
 @_compiled
-def convolve(lo, hi, source, a_E, first, column, weight, y_RC, moments_N2C):  # type: ignore[no-untyped-def]
+def convolve(work, source, a_E, first, column, weight, y_RC, moments_N2C):  # type: ignore[no-untyped-def]
     """y = z weight."""
     batch, joints, channels = source.x_BJC.shape
     z = np.empty((BLOCK, joints, 2 * channels), np.float32)
     scratch = np.empty((joints, channels), np.float32)
     threads = set_threads(1)
-    for n in range(lo, hi):
+    n = next_block(work, -1)
+    while n >= 0:
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         if source.kind == MADE:
             _make(source, start, stop)
@@ -126,6 +128,7 @@ def convolve(lo, hi, source, a_E, first, column, weight, y_RC, moments_N2C):  # 
         y = y_RC[start * joints : stop * joints]
         product(z.reshape(BLOCK * joints, 2 * channels)[: len(y)], weight, y, False, False)
         _moments(y, moments_N2C[n, 0], moments_N2C[n, 1])
+        n = next_block(work, n)
     set_threads(threads)
 
 
@@ -142,8 +145,7 @@ def _mix_block(source, start, stop, a_E, first, column, scratch_JC, z_BJ2C):  # 
 
 @_compiled
 def convolve_backward(  # type: ignore[no-untyped-def]
-    lo,
-    hi,
+    work,
     dy_of,
     grad_RC,
     y_RC,
@@ -172,7 +174,8 @@ def convolve_backward(  # type: ignore[no-untyped-def]
     dy = np.empty((BLOCK * joints, width), np.float32)
     scratch = np.empty((joints, channels), np.float32)
     threads = set_threads(1)
-    for n in range(lo, hi):
+    n = next_block(work, -1)
+    while n >= 0:
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         rows = (stop - start) * joints
         grad, y = grad_RC[start * joints : stop * joints], y_RC[start * joints : stop * joints]
@@ -201,6 +204,7 @@ def convolve_backward(  # type: ignore[no-untyped-def]
                 _mix_backward(z[b - start], x, a_E, first, column, dx, dedge_NE[n])
         if source.kind == MADE:
             _sum_gradient(source, dx_BJC, start, stop, sums_N2C[n, 0], sums_N2C[n, 1])
+        n = next_block(work, n)
     set_threads(threads)
 
 
@@ -366,8 +370,7 @@ def fold_backward(  # type: ignore[no-untyped-def]
 
 @_compiled
 def attend(  # type: ignore[no-untyped-def]
-    lo,
-    hi,
+    work,
     source,
     v_C,
     constant,
@@ -391,7 +394,8 @@ def attend(  # type: ignore[no-untyped-def]
     pooled = np.empty((groups, 2 * inner), np.float32)
     of_group = np.empty(groups, np.float32)
     threads = set_threads(1)
-    for n in range(lo, hi):
+    n = next_block(work, -1)
+    while n >= 0:
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         rows = (stop - start) * joints
         _make(source, start, stop)
@@ -414,13 +418,13 @@ def attend(  # type: ignore[no-untyped-def]
         u = u_RC[start * joints : stop * joints]
         product(y_BJH[start:stop].reshape(rows, inner), out_weight, u, False, True)
         _moments(u, moments_N2C[n, 0], moments_N2C[n, 1])
+        n = next_block(work, n)
     set_threads(threads)
 
 
 @_compiled
 def attend_backward(  # type: ignore[no-untyped-def]
-    lo,
-    hi,
+    work,
     grad_BJC,
     u_RC,
     affine,
@@ -460,7 +464,8 @@ def attend_backward(  # type: ignore[no-untyped-def]
     dof_group = np.empty(groups, np.float32)
     dscore = np.empty(BLOCK * joints, np.float32)
     threads = set_threads(1)
-    for n in range(lo, hi):
+    n = next_block(work, -1)
+    while n >= 0:
         start, stop = n * BLOCK, min(batch, (n + 1) * BLOCK)
         rows = (stop - start) * joints
         first_row = start * joints
@@ -512,6 +517,7 @@ def attend_backward(  # type: ignore[no-untyped-def]
             for c in range(channels):
                 grad[r, c] += du[r, c] + dscore[r] * v_C[c]
         _sum_gradient(source, grad_BJC, start, stop, sums_N2C[n, 0], sums_N2C[n, 1])
+        n = next_block(work, n)
     set_threads(threads)
 
 
