@@ -16,7 +16,7 @@ import numba
 from numba.core import config
 from numba.core.caching import UserProvidedCacheLocator
 
-SOURCES = ("compiled.py", "blas.py", "crew.py", "kernels.py")
+SOURCES = ("compiled.py", "blas.py", "crew.py", "kernels.py", "prediction.py")
 
 
 def compiled(**settings: Any) -> Callable[[Any], Any]:
