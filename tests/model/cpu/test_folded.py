@@ -13,7 +13,7 @@ from tests.tiny import tiny_params
 from wsgcn.model import layers
 from wsgcn.model.cpu import blas, door, folded, prediction
 from wsgcn.model.cpu.door import plain_layers, predicting
-from wsgcn.model.layers import GraphBlock, NonLocal, SemGraphConv
+from wsgcn.model.layers import GraphBlock, SemGraphConv
 from wsgcn.model.networks import build_network
 from wsgcn.model.predict import predict
 from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
@@ -21,6 +21,7 @@ from wsgcn.pose.skeleton import H36M16, H36M17, Skeleton
 pytestmark = pytest.mark.skipif(not blas.IS_AVAILABLE, reason="torch was built without MKL")
 
 LARGEST_DEVIATION_M = 1e-5
+BLOCK = prediction.block_of(16, 32)
 
 
 @pytest.fixture(autouse=True)
@@ -105,9 +106,9 @@ def test_far_from_training_a_non_local_layer_is_limited_as_the_plain_one_is(comp
 
 
 def test_a_pose_does_not_depend_on_those_beside_it_nor_on_how_they_are_cut():
-    network, keypoints_TJ2 = trained(channels=32), poses(3 * prediction.BLOCK + 5)
+    network, keypoints_TJ2 = trained(channels=32), poses(3 * BLOCK + 5)
     whole_m = predict(network, keypoints_TJ2, H36M16, flip=True)
-    for batch in (1, 7, prediction.BLOCK, 100):
+    for batch in (1, 7, BLOCK, 100):
         assert np.array_equal(predict(network, keypoints_TJ2, H36M16, flip=True, batch=batch), whole_m)
     order = np.random.default_rng(1).permutation(len(keypoints_TJ2))
     assert np.array_equal(predict(network, keypoints_TJ2[order], H36M16, flip=True), whole_m[order])
@@ -117,13 +118,15 @@ def test_a_pose_does_not_depend_on_those_beside_it_nor_on_how_they_are_cut():
 def test_at_any_width_a_pose_has_the_same_bits_anywhere_in_a_block(channels, skeleton):
     network = trained(skeleton, channels=channels, blocks=1)
     one = poses(1, len(skeleton.joints))
-    found_m = predict(network, np.repeat(one, prediction.BLOCK + 3, axis=0), skeleton)
+    found_m = predict(
+        network, np.repeat(one, prediction.block_of(len(skeleton.joints), channels) + 3, axis=0), skeleton
+    )
     assert (found_m == found_m[0]).all()
 
 
 @pytest.mark.usefixtures("threads")
 def test_the_number_of_threads_changes_no_bit():
-    network, keypoints_TJ2 = trained(channels=32), poses(7 * prediction.BLOCK + 1)
+    network, keypoints_TJ2 = trained(channels=32), poses(7 * BLOCK + 1)
     found = []
     for count in (1, 2, 3):
         torch.set_num_threads(count)

@@ -148,7 +148,10 @@ def _agree(layers: nn.Sequential, shape: torch.Size, is_training: bool) -> bool:
     """Whether both forms give the same values and gradients; compared once a process for a network of this form."""
     functions = (*(kind.forward for kind in _PARTS), SemGraphConv.attention)
     sizes = tuple(parameter.shape for parameter in layers.parameters())
-    form = (is_training, functions, tuple(map(type, layers)), tuple(shape), sizes)
+    modules = list(layers.modules())
+    graphs = [module.edge_index.numpy().tobytes() for module in modules if isinstance(module, SemGraphConv)]
+    graphs += [module.group_members.numpy().tobytes() for module in modules if isinstance(module, NonLocal)]
+    form = (is_training, functions, tuple(map(type, layers)), tuple(shape), sizes, *graphs)
     if form not in _agreements:
         _agreements[form] = (_compare if is_training else _compare_predictions)(layers, shape)
         if not _agreements[form]:

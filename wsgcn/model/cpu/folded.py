@@ -12,17 +12,23 @@ from torch import Tensor, nn
 from wsgcn.model import layers
 from wsgcn.model.cpu import prediction
 from wsgcn.model.cpu.crew import share_out
-from wsgcn.model.cpu.prediction import Folded
+from wsgcn.model.cpu.prediction import Convolutions, Ends, Folded, Graph, NonLocals
+
+_STEPS = {
+    layers.ResidualBlock: (prediction.FIRST, prediction.SECOND),
+    layers.NonLocal: (prediction.NON_LOCAL,),
+}
 
 
 def forward(network: Folded, x_BJ2: Tensor) -> Tensor:
     """(B, J, 2) to (B, J, 3)."""
     batch, joints, _ = x_BJ2.shape
     pose_BJ3 = torch.empty(batch, joints, 3)
-    if blocks := -(-batch // prediction.BLOCK):
+    block = prediction.block_of(joints, len(network.ends.entry_bias_C))
+    if blocks := -(-batch // block):
         threads = min(torch.get_num_threads(), blocks)
         bounds = [blocks * thread // threads for thread in range(threads + 1)]
-        share_out(prediction.predict, bounds, network, x_BJ2.contiguous().numpy(), pose_BJ3.numpy())
+        share_out(prediction.predict, bounds, block, *network, x_BJ2.contiguous().numpy(), pose_BJ3.numpy())
     return pose_BJ3
 
 
@@ -40,19 +46,22 @@ def fold(modules: Iterable[nn.Module]) -> Folded:
     entry_weight, entry_bias_C = _folded_convolution(entry)
     weights = [_folded_convolution(block) for block in blocks]
     return Folded(
-        kinds=np.array([prediction.RESIDUAL if m in residual else prediction.NON_LOCAL for m in between], np.int64),
-        first=np.searchsorted(rows, np.arange(joints + 1)),
-        column=column,
-        entry_a_E=_entries(entry.convolution),
-        entry_weight=entry_weight.reshape(4, channels).numpy(),
-        entry_bias_C=entry_bias_C.numpy(),
-        a_LE=_stacked([torch.from_numpy(_entries(block.convolution)) for block in blocks], len(column)),
-        weight_L2CC=_stacked([weight for weight, _ in weights], 2, channels, channels),
-        bias_LC=_stacked([bias_C for _, bias_C in weights], channels),
-        last_a_E=_entries(last),
-        last_weight_6C=last.weight.transpose(1, 2).reshape(6, channels).numpy(),
-        last_bias_3=last.bias.numpy(),
-        **_folded_non_local(non_local, channels),
+        steps=np.array([step for module in between for step in _STEPS[type(module)]], np.int64),
+        graph=Graph(np.searchsorted(rows, np.arange(joints + 1)), column),
+        ends=Ends(
+            entry_a_E=_entries(entry.convolution).numpy(),
+            entry_weight=entry_weight.reshape(4, channels).numpy(),
+            entry_bias_C=entry_bias_C.numpy(),
+            last_a_E=_entries(last).numpy(),
+            last_weight_6C=last.weight.transpose(1, 2).reshape(6, channels).numpy(),
+            last_bias_3=last.bias.numpy(),
+        ),
+        convolutions=Convolutions(
+            a_LE=_stacked([_entries(block.convolution) for block in blocks], len(column)),
+            weight_L2CC=_stacked([weight for weight, _ in weights], 2, channels, channels),
+            bias_LC=_stacked([bias_C for _, bias_C in weights], channels),
+        ),
+        non_locals=NonLocals(**_folded_non_local(non_local, channels)),
         members=non_local[0].group_members.numpy() if non_local else np.zeros((1, 1), np.int64),
     )
 
@@ -62,9 +71,9 @@ def _stacked(tensors: Sequence[Tensor], *shape: int) -> np.ndarray:
     return (torch.stack(list(tensors)) if tensors else torch.empty(0, *shape)).contiguous().numpy()
 
 
-def _entries(convolution: layers.SemGraphConv) -> np.ndarray:
+def _entries(convolution: layers.SemGraphConv) -> Tensor:
     """A's non-zeros."""
-    return convolution.attention().flatten()[convolution.edge_index].numpy()
+    return convolution.attention().flatten()[convolution.edge_index]
 
 
 def _scale_and_shift(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
