@@ -14,7 +14,7 @@ from wsgcn.model.cpu import prediction
 from wsgcn.model.cpu.crew import share_out
 from wsgcn.model.cpu.prediction import Convolutions, Ends, Folded, Graph, NonLocals
 
-_STEPS = {
+_STEPS: dict[type[nn.Module], tuple[int, ...]] = {
     layers.ResidualBlock: (prediction.FIRST, prediction.SECOND),
     layers.NonLocal: (prediction.NON_LOCAL,),
 }
