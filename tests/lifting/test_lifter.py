@@ -17,8 +17,11 @@ from tests.tiny_checkpoint import write_tiny_checkpoint
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import file_sha256
 from wsgcn.captures.human36m.cameras import human36m_cameras
+from wsgcn.lifting import lifter as lifter_module
 from wsgcn.lifting.keypoints.formats import open_keypoints
 from wsgcn.lifting.lifter import Lifter, Options
+from wsgcn.model import semgcn
+from wsgcn.model.cpu import blas
 from wsgcn.model.predict import predict
 from wsgcn.pose.camera import normalise_screen, project, screen_units
 from wsgcn.pose.sequences import normalised_keypoints
@@ -135,6 +138,24 @@ def test_detections_h5_lifts_to_what_the_evaluation_predicts(lifter, tmp_path):
         sequence = detections.sequence("S9", "Eating", "55011271")
         keypoints = normalised_keypoints(detections, sequence, detections.camera("S9", "55011271"), H36M16)
     np.testing.assert_allclose(lifted.pose_m, predict(lifter.network, keypoints, H36M16), atol=1e-4)
+
+
+@pytest.mark.skipif(not blas.IS_AVAILABLE, reason="torch was built without MKL")
+def test_few_frames_do_not_wait_for_a_compiler_and_agree_with_what_many_get(lifter, monkeypatch):
+    asked = []
+    form = semgcn.predicting_form
+
+    def recorded(layers, x_BJC):
+        asked.append(form(layers, x_BJC))
+        return asked[-1]
+
+    monkeypatch.setattr(semgcn, "predicting_form", recorded)
+    few = lifter.lift(person_px(FRAMES), SIZE, joints="h36m17")
+    assert asked == [None]
+    monkeypatch.setattr(lifter_module, "_FEW", FRAMES)
+    many = lifter.lift(person_px(FRAMES), SIZE, joints="h36m17")
+    assert asked[-1] is not None
+    np.testing.assert_allclose(many.pose_m, few.pose_m, atol=1e-5)
 
 
 def test_landscape_and_square_pictures_are_normalised_as_in_training():

@@ -386,7 +386,7 @@ def test_the_limit_of_the_evaluation_changes_no_bit_of_what_is_within_it(monkeyp
     layer.eval()
     x_BJC = torch.randn(16, 16, 8)
     limited = layer(x_BJC)
-    monkeypatch.setattr(layers, "_MOST_DEVIATIONS", float("inf"))
+    monkeypatch.setattr(layers, "MOST_DEVIATIONS", float("inf"))
     assert torch.equal(layer(x_BJC), limited)
 
 

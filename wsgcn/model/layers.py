@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from wsgcn.pose.skeleton import Skeleton
 
-_MOST_DEVIATIONS = 20.0  # of what a non-local layer's norm gives in evaluation
+MOST_DEVIATIONS = 20.0  # of what a non-local layer's norm gives in evaluation
 
 
 class SemGraphConv(nn.Module):
@@ -177,7 +177,7 @@ class NonLocal(nn.Module):
         y_BJC = torch.bmm(attention_BJG, g_BGC)
         change = self.norm(self.out(y_BJC).flatten(0, 1))
         if not self.training:
-            reach_C = _MOST_DEVIATIONS * self.norm.weight.abs()
+            reach_C = MOST_DEVIATIONS * self.norm.weight.abs()
             change = change.clamp(self.norm.bias - reach_C, self.norm.bias + reach_C)
         return change.view_as(x_BJC) + x_BJC
 

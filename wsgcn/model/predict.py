@@ -4,10 +4,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from wsgcn.model.cpu.door import predicting
 from wsgcn.pose.skeleton import Skeleton
 
 
 @torch.no_grad()
+@predicting()
 def predict(
     network: nn.Module,
     keypoints_TJ2: np.ndarray,

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import file_sha256, write_atomically
 from wsgcn.model.checkpoint import NORMALISATION, Checkpoint, load_checkpoint
+from wsgcn.model.cpu.door import plain_layers
 from wsgcn.model.networks import describe_network
 from wsgcn.model.predict import predict
 from wsgcn.pose.camera import screen_units
@@ -169,7 +170,8 @@ def _deviation_m(content: bytes, network: nn.Module, checkpoint: Checkpoint) -> 
                 for pose_px, size in zip(keypoints_px, size_px, strict=True)
             ]
         )
-        expected_m = predict(network, keypoints_BJ2.astype(np.float32), checkpoint.skeleton)
+        with plain_layers():  # the ones that were traced
+            expected_m = predict(network, keypoints_BJ2.astype(np.float32), checkpoint.skeleton)
         # float32 is as fine as the number is small, and a badly trained network's poses may be tens of metres large.
         deviations_m.append(np.abs(pose_m - expected_m).max() / max(1, np.abs(expected_m).max()))
     return float(np.max(deviations_m))  # NaN if any is

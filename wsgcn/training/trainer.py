@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from wsgcn.base.errors import InputError
 from wsgcn.model.checkpoint import Checkpoint
+from wsgcn.model.cpu.door import predicting
 from wsgcn.model.networks import build_network
 from wsgcn.model.params import Precision
 from wsgcn.training.averaging import Average
@@ -181,6 +182,7 @@ class Trainer:
 
 
 @torch.no_grad()
+@predicting()
 def validation_mpjpe_mm(network: nn.Module, validation: LabelledSet) -> float:
     """Mean over frames and joints of the distance between root-relative poses, in mm."""
     network.eval()

@@ -38,13 +38,13 @@ set_threads: Any = types.ExternalFunction("wsgcn_set_threads", types.int32(types
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Inside, `product` is that of the chosen library, and computed in the thread that calls it.
+def one_thread(name: products.Product | None = None) -> Iterator[None]:
+    """Inside, `product` is that of a library, the chosen one by default, and computed in the thread that calls it.
 
     OpenBLAS knows the number of threads of the whole process alone, so numpy's products elsewhere use one too. A kernel
     that may run on MKL sets MKL's by `set_threads`.
     """
-    library = products.library()
+    library = products.library() if name is None else products.at_hand()[name]
     _sgemm_at.value = library.sgemm
     threads = library.set_threads(1)
     try:

@@ -1,4 +1,5 @@
-"""The one door to the compiled training step: which layers it can take the place of, and whether it still does.
+"""The one door to the compiled forms, in training and in prediction: which layers they can take the place of, and
+whether they still do.
 
 The compiled functions are SemGCN's layers written a second time. So that an experiment on a layer may lose speed but
 never truth, a network asks here before each pass: the door opens only where every module is exactly one that is known,
@@ -6,6 +7,7 @@ without hooks, and where both forms have been found to agree on two poses.
 """
 
 import copy
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,18 +36,53 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 _TOLERANCE = 1e-2  # of the largest number; rounding alone was measured to make 1e-4 of it
 
 _is_shut = False
+_folded = threading.local()  # `by_layers`, inside `predicting`: networks with their norms folded in
 _agreements: dict[tuple[Any, ...], bool] = {}  # by what the comparison depends on
 
 
 @contextmanager
 def plain_layers() -> Iterator[None]:
-    """Inside, every network uses its plain layers; for tests and benchmarks."""
+    """Inside, every network uses its plain layers: for few poses, which do not pay for loading numba; for tests."""
     global _is_shut
     before, _is_shut = _is_shut, True
     try:
         yield
     finally:
         _is_shut = before
+
+
+@contextmanager
+def predicting() -> Iterator[None]:
+    """Inside, networks in evaluation mode without gradients use their compiled forms; no weight may change in it.
+
+    A network's norms are folded into its weights once, when it is first used, and forgotten at the end: what is changed
+    before the next time, by a step or an average, counts then.
+    """
+    before = getattr(_folded, "by_layers", None)
+    _folded.by_layers = {} if before is None else before
+    try:
+        yield
+    finally:
+        _folded.by_layers = before
+
+
+def predicting_form(layers: nn.Sequential, x_BJC: Tensor) -> Form | None:
+    """The compiled form of the layers one after the other, in evaluation mode, for inputs like this one.
+
+    Returns:
+        None where the plain layers are to be used: outside of `predicting`, with gradients, and as `compiled_form`.
+    """
+    by_layers = getattr(_folded, "by_layers", None)
+    if by_layers is None or torch.is_grad_enabled() or not _is_open(layers, x_BJC, is_training=False):
+        return None
+    from wsgcn.model.cpu import folded
+
+    # With the layers themselves, so that no other object gets the same id.
+    _, network = by_layers.setdefault(id(layers), (layers, None))
+    if network is None:
+        network = folded.fold(layers)
+        by_layers[id(layers)] = layers, network
+    return lambda x: folded.forward(network, x)
 
 
 def compiled_form(layers: nn.Sequential, x_BJC: Tensor) -> Form | None:
@@ -55,17 +92,7 @@ def compiled_form(layers: nn.Sequential, x_BJC: Tensor) -> Form | None:
         None where the plain layers are to be used: on another device or in another precision, without gradients, where
         no library of products is at hand, or where the layers are not exactly those that the compiled form is for.
     """
-    if _is_shut or not torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
-        return None
-    tensors = (x_BJC, next(layers.parameters()))
-    if any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in tensors):
-        return None
-    if not _are_known(layers):
-        return None
-    # Imported where it runs: numba takes a third of a second to load, and only training needs it.
-    from wsgcn.model.cpu.blas import IS_AVAILABLE
-
-    if not IS_AVAILABLE or not _agree(layers, x_BJC.shape[1:]):
+    if not torch.is_grad_enabled() or not _is_open(layers, x_BJC, is_training=True):
         return None
     from wsgcn.model.cpu import fused
 
@@ -88,20 +115,37 @@ def clip_and_step_of(optimiser: torch.optim.Optimizer, largest_norm: float) -> C
     return lambda: not _is_shut and adam.step()
 
 
-def _are_known(layers: nn.Sequential) -> bool:
+def _is_open(layers: nn.Sequential, x_BJC: Tensor, *, is_training: bool) -> bool:
+    if _is_shut or torch.is_autocast_enabled("cpu") or torch.jit.is_tracing():
+        return False
+    tensors = (x_BJC, *layers.parameters())
+    if any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in tensors):
+        return False
+    if not _are_known(layers, is_training):
+        return False
+    # Imported where it runs: numba takes a third of a second to load, and not everything needs it.
+    from wsgcn.model.cpu import products
+
+    # A predicted pose may not depend on its batch: see `wsgcn.model.cpu.prediction`.
+    is_available = products.at_hand() if is_training else "mkl" in products.at_hand()
+    return bool(is_available) and _agree(layers, x_BJC.shape[1:], is_training)
+
+
+def _are_known(layers: nn.Sequential, is_training: bool) -> bool:
     first, *others, last = layers
-    if type(layers) is not nn.Sequential or not _is_untouched(layers):
+    if type(layers) is not nn.Sequential or not _is_untouched(layers, is_training):
         return False
     if type(first) is not GraphBlock or type(last) is not SemGraphConv:
         return False
-    return all(type(layer) in (ResidualBlock, NonLocal) for layer in others) and all(map(_is_known, layers))
+    is_in_order = all(type(layer) in (ResidualBlock, NonLocal) for layer in others)
+    return is_in_order and all(_is_known(layer, is_training) for layer in layers)
 
 
-def _is_known(module: nn.Module) -> bool:
+def _is_known(module: nn.Module, is_training: bool) -> bool:
     parts = _PARTS.get(type(module))
-    if parts is None or not _is_untouched(module):
+    if parts is None or not _is_untouched(module, is_training):
         return False
-    if getattr(module, "channelwise", False) or getattr(module, "dropout", 0):
+    if getattr(module, "channelwise", False) or (is_training and getattr(module, "dropout", 0)):
         return False
     if any(getattr(module, name, 0) is None for name in ("running_mean", "momentum")):  # of a norm
         return False
@@ -109,24 +153,30 @@ def _is_known(module: nn.Module) -> bool:
     if type(module) is not nn.Linear and own != _PARAMETERS.get(type(module), set()):
         return False
     children = tuple(module.children())
-    return tuple(map(type, children)) == parts and all(map(_is_known, children))
+    return tuple(map(type, children)) == parts and all(_is_known(child, is_training) for child in children)
 
 
-def _is_untouched(module: nn.Module) -> bool:
-    """Whether it does what its class does in training, and nothing else."""
-    return module.training and "forward" not in vars(module) and not any(getattr(module, hooks) for hooks in _HOOKS)
+def _is_untouched(module: nn.Module, is_training: bool) -> bool:
+    """Whether it does what its class does in this mode, and nothing else."""
+    is_in_mode = module.training == is_training
+    return is_in_mode and "forward" not in vars(module) and not any(getattr(module, hooks) for hooks in _HOOKS)
 
 
-def _agree(layers: nn.Sequential, shape: torch.Size) -> bool:
+def _agree(layers: nn.Sequential, shape: torch.Size, is_training: bool) -> bool:
     """Whether both forms give the same values and gradients; compared once a process for a network of this form."""
     functions = (*(kind.forward for kind in _PARTS), SemGraphConv.attention)
-    form = (functions, tuple(map(type, layers)), tuple(shape), tuple(p.shape for p in layers.parameters()))
+    sizes = tuple(parameter.shape for parameter in layers.parameters())
+    modules = list(layers.modules())
+    graphs = [module.edge_index.numpy().tobytes() for module in modules if isinstance(module, SemGraphConv)]
+    graphs += [module.group_members.numpy().tobytes() for module in modules if isinstance(module, NonLocal)]
+    form = (is_training, functions, tuple(map(type, layers)), tuple(shape), sizes, *graphs)
     if form not in _agreements:
-        _agreements[form] = _compare(layers, shape)
+        _agreements[form] = (_compare if is_training else _compare_predictions)(layers, shape)
         if not _agreements[form]:
+            step, file = ("training step", "fused") if is_training else ("prediction", "folded")
             warnings.warn(
-                "The compiled training step on the CPU no longer computes what wsgcn.model.layers does, so the plain "
-                "layers are used; wsgcn/model/cpu/fused.py wants the same change.",
+                f"The compiled {step} on the CPU no longer computes what wsgcn.model.layers does, so the plain layers "
+                f"are used; wsgcn/model/cpu/{file}.py wants the same change.",
                 stacklevel=2,
             )
     return _agreements[form]
@@ -137,10 +187,7 @@ def _compare(layers: nn.Sequential, shape: torch.Size) -> bool:
 
     generator = torch.Generator().manual_seed(0)
     x_BJC = torch.randn(2, *shape, generator=generator)
-    plain = copy.deepcopy(layers).requires_grad_()
-    with torch.no_grad():
-        for parameter in plain.parameters():  # away from initial values, at which a layer may have no effect
-            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
+    plain = _moved(layers, generator)
     compiled = copy.deepcopy(plain)
     expected = _output_and_gradients(plain, x_BJC, plain)
     found = _output_and_gradients(compiled, x_BJC, lambda x: fused.forward(compiled, x))
@@ -149,6 +196,32 @@ def _compare(layers: nn.Sequential, shape: torch.Size) -> bool:
     return all(
         float((a - b).abs().max()) <= _TOLERANCE * scale for a, b, scale in zip(expected, found, scales, strict=True)
     )
+
+
+def _compare_predictions(layers: nn.Sequential, shape: torch.Size) -> bool:
+    from wsgcn.model.cpu import folded
+
+    generator = torch.Generator().manual_seed(0)
+    x_BJC = torch.randn(2, *shape, generator=generator)
+    x_BJC[1] *= 100  # so that a non-local layer comes to its limit
+    plain = _moved(layers, generator)
+    for norm in plain.modules():
+        if isinstance(norm, nn.BatchNorm1d) and norm.running_mean is not None and norm.running_var is not None:
+            norm.running_mean.add_(torch.randn(norm.running_mean.shape, generator=generator), alpha=0.1)
+            norm.running_var.mul_(0.5 + torch.rand(norm.running_var.shape, generator=generator))
+    with torch.no_grad():
+        expected, found = plain(x_BJC), folded.forward(folded.fold(plain), x_BJC)
+    difference_B, scale_B = ((a.flatten(1).abs().amax(1)) for a in (found - expected, expected))
+    return bool((difference_B <= _TOLERANCE * scale_B).all())
+
+
+def _moved(layers: nn.Sequential, generator: torch.Generator) -> nn.Sequential:
+    """A copy whose parameters are away from initial values, at which a layer may have no effect."""
+    moved = copy.deepcopy(layers).requires_grad_()
+    with torch.no_grad():
+        for parameter in moved.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
+    return moved
 
 
 def _output_and_gradients(layers: nn.Sequential, x_BJC: Tensor, form: Form) -> list[Tensor]:
