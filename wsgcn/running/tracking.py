@@ -6,6 +6,7 @@ says so and the work goes on.
 """
 
 import gc
+import hashlib
 import json
 import logging
 import os
@@ -25,8 +26,9 @@ from filelock import FileLock
 
 from wsgcn.base.files import atomic_path
 from wsgcn.base.run import NullTracker, Tracker
+from wsgcn.running.marks import Mark, left_marks
 from wsgcn.running.params import Params
-from wsgcn.running.provenance import environment_tags, project_root, run_name, source_tags
+from wsgcn.running.provenance import environment_tags, project_root, resume_folder, run_name, source_tags
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +43,7 @@ _SECONDS_BETWEEN_BATCHES = 5.0
 _METRICS_IN_A_BATCH = 1000  # MLflow's limits
 _LONGEST_PARAM, _LONGEST_TAG, _LONGEST_NAME = 6000, 8000, 250
 _SECONDS_FOR_ANOTHER_TO_CREATE = 60.0
+_MARK_TAG = "wsgcn.mark"
 _NEEDED_TO_SERVE = ("mlflow", "numpy", "onnx", "onnxruntime")  # said here, since MLflow takes 6 s to find out
 
 
@@ -72,9 +75,14 @@ class _MlflowTracker:
         self._client: Any = None
         self._experiment_id = ""
         self._run_id = ""
+        self._mark: Mark | None = None
         self._failed = False
         self._pending: list[tuple[str, float, int, int]] = []  # name, value, milliseconds since 1970, step
         self._sent_at_s = time.monotonic()
+
+    @property
+    def run_id(self) -> str:
+        return self._run_id
 
     def open(self) -> None:
         self._attempt(self._create_run)
@@ -83,9 +91,9 @@ class _MlflowTracker:
         self._send_metrics()
         if status == "FINISHED":  # once more, since the stage may have imported torch and set the threads
             self._attempt(lambda: self.set_tags(environment_tags(self._params)))
-        if self._run_id:
+        if self._run_id and self._mark is not None:
             # Also after a failure: the server may be back, or may only have refused an artifact.
-            with suppress(Exception):
+            with suppress(Exception), self._mark.ending(status):
                 self._client.set_terminated(self._run_id, status)
 
     def log_params(self, params: dict[str, Any]) -> None:
@@ -129,9 +137,23 @@ class _MlflowTracker:
         with _no_garbage_collection():
             self._client, artifacts = _open_store(self._uri)
         self._experiment_id = _experiment_id(self._client, self._params.tracking.experiment, artifacts)
-        self._run_id = self._client.create_run(self._experiment_id, run_name=run_name(self._stage)).info.run_id
+        marks = resume_folder() / f"runs-{hashlib.sha256(self._uri.encode()).hexdigest()[:8]}"
+        self._close_left_runs(marks)
+        self._mark = Mark(marks, self._experiment_id)
+        run = self._client.create_run(
+            self._experiment_id, run_name=run_name(self._stage), tags={_MARK_TAG: self._mark.name}
+        )
+        self._run_id = run.info.run_id
         self.set_tags(tags)
         self.log_params(self._params.flat())
+
+    def _close_left_runs(self, marks: Path) -> None:
+        """End the runs of this project whose processes were killed."""
+        with suppress(Exception):  # it is not this run's failure
+            for left in left_marks(marks):
+                for run in self._client.search_runs([left.experiment_id], f"tags.`{_MARK_TAG}` = '{left.name}'"):
+                    if run.info.status == "RUNNING":
+                        self._client.set_terminated(run.info.run_id, left.status or "KILLED")
 
     def _log_model(self, onnx_path: Path, example: "Mapping[str, np.ndarray]") -> None:
         """What `mlflow.onnx.log_model` does, which would need MLflow's global tracking URI and active run."""
