@@ -22,9 +22,9 @@ from benchmarks.clone import change_params, clean_environment, clone_tiny, commi
 
 SIGNALS = ("KILL", "TERM", "INT")
 _LONGER = {  # training long enough to be hit within its epochs
-    ("training", "epoch_steps"): 100,
-    ("warmup", "epochs"): 4,
-    ("weak", "epochs"): 4,
+    ("training", "epoch_steps"): 20,
+    ("warmup", "epochs"): 5,
+    ("weak", "epochs"): 5,
 }
 _BEGINS = re.compile(r"Running stage '(\w+)'")
 _OF_TOOLS = {".git", ".dvc", "__pycache__", "mlartifacts"}  # folders whose content is theirs
@@ -54,11 +54,12 @@ class Repro:
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         command = ["dvc", "repro", "--no-run-cache", *arguments]
-        environment = clean_environment({"PYTHONUNBUFFERED": "1", "WSGCN_SNAPSHOT_SECONDS": "0"})
+        # One thread: those of a tiny network would wait for one another, above all on a machine that does other work.
+        variables = {"PYTHONUNBUFFERED": "1", "WSGCN_SNAPSHOT_SECONDS": "0", "OMP_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment,
+            env=clean_environment(variables),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
