@@ -230,7 +230,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         chosen=Chosen(parts.chosen.epoch, parts.chosen.by, parts.chosen.validation_mpjpe_mm),
         chosen_weights=parts.chosen_weights,
         average=parts.average,
-        unfinished=parts.unfinished and Unfinished(parts.unfinished.curves, parts.unfinished.run_id),
+        unfinished=Unfinished(**dict(parts.unfinished)) if parts.unfinished is not None else None,
     )
     with torch.device("meta"):
         network = build_network(skeleton, checkpoint.model)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import remove_abandoned
+from wsgcn.base.foreign import shown
 from wsgcn.base.run import NullTracker, Run
 from wsgcn.running.params import read_params
 from wsgcn.running.progress import TerminalBar
@@ -50,7 +51,7 @@ def run_stage(stage: str, tracked: bool = True) -> None:
             if output.is_dir():
                 remove_abandoned(output)
         if tracked:
-            seconds = float(os.environ.get("WSGCN_SNAPSHOT_SECONDS", Run.snapshot_seconds))
+            seconds = _snapshot_seconds()
             with open_tracker(stage, params) as tracker:
                 module.main(own, Run(tracker, TerminalBar, resume_folder(), seconds))
         else:
@@ -65,6 +66,14 @@ def run_stage(stage: str, tracked: bool = True) -> None:
     except _Terminated:
         print(f"{stage}: terminated.", file=sys.stderr)
         sys.exit(143)
+
+
+def _snapshot_seconds() -> float:
+    given = os.environ.get("WSGCN_SNAPSHOT_SECONDS", "")
+    try:
+        return float(given or Run.snapshot_seconds)
+    except ValueError:
+        raise InputError(f"WSGCN_SNAPSHOT_SECONDS: is {shown(given)}, expected a number of seconds.") from None
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
