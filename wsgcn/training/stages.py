@@ -70,10 +70,10 @@ def warm_up(
     run = run or Run()
     device = prepare(params.runtime)
     check_precision(params.runtime.precision, device)
-    snapshots = Snapshots("warmup", params, (poses_path, detections_path), device, run)
     skeleton = SKELETONS[params.data.skeleton]
     network = build_network(skeleton, params.model, params.seed)
     sets = load_sets(params, None, poses_path, detections_path, device)
+    snapshots = Snapshots("warmup", params, (poses_path, detections_path), device, run)
     weights = loss_weights(params.training)
     epochs = params.warmup.epochs + params.weak.epochs
     trainer = Trainer.start(network, params.training, params.seed, sets, weights, params.runtime.precision, epochs)
@@ -128,8 +128,8 @@ def train_weakly(
         warmup.check_fits(warmup_path, SKELETONS[params.data.skeleton], detections.source, params.model)
     if not warmup.optimiser:
         raise InputError(f"{warmup_path}: has no optimiser's state, without which training cannot go on from it.")
-    snapshots = Snapshots("weak", params, (poses_path, detections_path, warmup_path), device, run)
     sets = load_sets(params, params.weak, poses_path, detections_path, device)
+    snapshots = Snapshots("weak", params, (poses_path, detections_path, warmup_path), device, run)
     weights = loss_weights(params.training, params.weak)
     epochs = warmup.epoch + params.weak.epochs
     trainer = Trainer.resume(warmup, params.training, params.seed, sets, weights, params.runtime.precision, epochs)
