@@ -127,8 +127,6 @@ def _kill(folder: Path, case: Case, after_s: float, before: set[str]) -> Result:
     again = Repro(folder)
     status = again.wait()
     result = Result(case, after_s, was_running, "goes on after epoch" in again.said)
-    if "Traceback" in killed.said.partition("Running stage")[2]:
-        result.problems.append(f"a traceback: {killed.said[-300:]!r}")
     if status:
         result.problems.append(f"dvc repro failed: {again.said[-300:]!r}")
     if changed := run(folder, "git", "status", "--porcelain").stdout.split("\n")[:-1]:
