@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: repro lifter published test fuzz lint bench ablations
+.PHONY: repro lifter published test fuzz kills lint bench ablations
 .DEFAULT_GOAL := repro
 
 repro: $(READY)  ## the whole pipeline, on the parameters in params.yaml
@@ -23,6 +23,9 @@ test: $(READY)  ## the tests
 
 fuzz: $(READY)  ## damaged and hostile files for every reader, 10,000: make fuzz ARGS="--only coco --save cases"
 	python -m tests.fuzz $(ARGS)
+
+kills: $(READY)  ## every stage killed at random moments, and repeated: make kills ARGS="--rounds 20 --stage weak"
+	python -m tests.kills $(ARGS)
 
 lint: $(READY)  ## style and types
 	ruff check .

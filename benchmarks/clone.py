@@ -41,15 +41,25 @@ def tiny_clone() -> Iterator[Path]:
 
 def make_tiny_clone(folder: Path) -> str:
     """Clone, change params.yaml, run the pipeline and commit; returns what the pipeline printed."""
+    clone_tiny(folder)
+    repro = run(folder, "dvc", "repro")
+    commit(folder)
+    return repro.stdout + repro.stderr
+
+
+def clone_tiny(folder: Path) -> None:
+    """Clone, and change params.yaml; nothing has run."""
     clone_working_tree(folder)
     for made in _MADE:
         shutil.rmtree(folder / made, ignore_errors=True)
         (folder / made).unlink(missing_ok=True)
     change_params(folder, _TINY)
-    repro = run(folder, "dvc", "repro")
+
+
+def commit(folder: Path) -> None:
+    """Commit everything that git does not ignore."""
     call(folder, "git", "add", "--all")
     call(folder, "git", "commit", "--quiet", "-m", "tiny")
-    return repro.stdout + repro.stderr
 
 
 def clone_working_tree(folder: Path) -> None:
@@ -85,18 +95,23 @@ def run(
     Raises:
         RuntimeError: with `check`, it failed; the message has the end of what it said.
     """
+    environment = clean_environment(variables or {})
+    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if check and result.returncode:
+        said = (result.stdout + result.stderr)[-2000:]
+        raise RuntimeError(f"{' '.join(command)} failed with status {result.returncode}: {said}")
+    return result
+
+
+def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """This interpreter's environment without its settings of DVC and MLflow, and these variables."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "MLFLOW_"))}
-    environment |= {
+    return environment | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "DVC_NO_ANALYTICS": "1",
         "GIT_AUTHOR_NAME": "tiny",
         "GIT_AUTHOR_EMAIL": "tiny@example.org",
         "GIT_COMMITTER_NAME": "tiny",
         "GIT_COMMITTER_EMAIL": "tiny@example.org",
-        **(variables or {}),
+        **variables,
     }
-    result = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if check and result.returncode:
-        said = (result.stdout + result.stderr)[-2000:]
-        raise RuntimeError(f"{' '.join(command)} failed with status {result.returncode}: {said}")
-    return result

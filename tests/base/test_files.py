@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wsgcn.base.errors import InputError
-from wsgcn.base.files import atomic_path, write_atomically
+from wsgcn.base.files import atomic_folder, atomic_path, remove_abandoned, write_atomically
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,7 +17,7 @@ LIMITED = """
 import resource, signal, sys
 from pathlib import Path
 from wsgcn.base.errors import InputError
-from wsgcn.base.files import atomic_path, write_atomically
+from wsgcn.base.files import atomic_folder, atomic_path, write_atomically
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
@@ -298,3 +298,72 @@ def test_a_file_in_the_place_of_a_link_into_the_cache_may_be_written(tmp_path: P
     (tmp_path / "out").symlink_to(cached)
     write_atomically(tmp_path / "out", "new")
     assert (tmp_path / "out").stat().st_mode & 0o200
+
+
+KILLED = {
+    "file.bin": "with atomic_path('file.bin') as temporary: temporary.write_bytes(b'half'); import os; os._exit(9)",
+    "no suffix": "with atomic_path('no suffix') as temporary: temporary.write_bytes(b'half'); import os; os._exit(9)",
+    "folder": "with atomic_folder('folder') as new: (new / 'a').write_bytes(b'half'); import os; os._exit(9)",
+}
+
+
+@pytest.mark.parametrize("name", KILLED)
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(name: str, tmp_path: Path) -> None:
+    others = [".file-backup01.bin", ".other-abcdefgh.part.bin", "file-abcdefgh.part.bin", ".file-abcdefghi.part.bin"]
+    for other in others:
+        (tmp_path / other).write_bytes(b"of somebody else")
+    assert run_limited(KILLED[name], tmp_path).returncode == 9
+    assert len(names_in(tmp_path)) == len(others) + 1
+    remove_abandoned(tmp_path, [name])
+    assert names_in(tmp_path) == sorted(others)
+
+
+def test_what_a_living_writer_is_writing_stays(tmp_path: Path) -> None:
+    with atomic_path(tmp_path / "file.bin") as temporary, atomic_folder(tmp_path / "folder") as new:
+        temporary.write_bytes(b"new")
+        (new / "a").write_bytes(b"new")
+        remove_abandoned(tmp_path)
+    assert names_in(tmp_path) == ["file.bin", "folder"]
+
+
+def test_all_that_was_left_is_removed_where_no_name_is_given(tmp_path: Path) -> None:
+    for write in KILLED.values():
+        run_limited(write, tmp_path)
+    assert len(names_in(tmp_path)) == 3
+    remove_abandoned(tmp_path)
+    assert names_in(tmp_path) == []
+    remove_abandoned(tmp_path / "no folder")
+
+
+def test_a_folder_takes_the_place_of_the_old_one_when_the_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "deeper" / "folder"
+    for content in ("first", "second"):
+        with atomic_folder(path) as new:
+            assert not list(new.iterdir())
+            (new / content).write_text(content)
+            assert not (path / content).exists()
+        assert names_in(path) == [content]
+    assert names_in(path.parent) == ["folder"]
+
+
+def test_an_exception_leaves_the_old_folder_and_no_temporary(tmp_path: Path) -> None:
+    path = tmp_path / "folder"
+    with atomic_folder(path) as new:
+        (new / "old").write_text("old")
+
+    def broken_off() -> None:
+        with atomic_folder(path) as new:
+            (new / "half").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
+    assert (names_in(tmp_path), names_in(path)) == (["folder"], ["old"])
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_the_old_folder(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    result = run_limited("with atomic_folder('folder') as new: (new / 'a').write_bytes(b'x' * 1_000_000)", tmp_path)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert result.stdout.startswith("folder: could not be written (File too large)")
+    assert names_in(tmp_path) == ["folder"]

@@ -12,7 +12,7 @@ import torch
 
 from tests.tiny import ROOT, tiny_params
 from wsgcn.base.errors import InputError
-from wsgcn.model.checkpoint import Checkpoint, Chosen, load_checkpoint
+from wsgcn.model.checkpoint import Checkpoint, Chosen, Unfinished, load_checkpoint
 from wsgcn.model.networks import build_network
 from wsgcn.pose.skeleton import H36M16, H36M17
 from wsgcn.training.params import WarmupParams, WeakParams
@@ -75,6 +75,15 @@ def test_the_same_state_gives_the_same_bytes_under_any_name(checkpoint, tmp_path
     checkpoint.save(tmp_path / "a.pt")
     checkpoint.save(tmp_path / "another.pt")
     assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "another.pt").read_bytes()
+
+
+def test_what_was_read_back_gives_the_same_bytes_again(checkpoint, tmp_path):
+    """Although its texts are other objects, to which a pickle would refer in other ways."""
+    replace(checkpoint, unfinished=Unfinished([{"epoch": 1.0, "total": 0.1}], "a run")).save(tmp_path / "a.pt")
+    loaded = load_checkpoint(tmp_path / "a.pt")
+    assert loaded.unfinished == Unfinished([{"epoch": 1.0, "total": 0.1}], "a run")
+    loaded.save(tmp_path / "b.pt")
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()
 
 
 class Malicious:

@@ -114,6 +114,34 @@ def test_a_termination_is_one_line_and_status_143_and_leaves_no_temporary_file(f
     assert set(folder.iterdir()) == before
 
 
+def test_what_a_killed_run_left_beside_its_outputs_is_removed(folder: Path) -> None:
+    (folder / "dvc.yaml").write_text("stages: {warmup: {outs: [models/warmup.pt, pictures: {cache: false}]}}")
+    kept = ["models/.weak-abcdefgh.part.pt", "models/warmup.pt", "pictures/a.png"]
+    left = ["models/.warmup-abcdefgh.part.pt", "pictures/.a-abcdefgh.part.png", ".pictures-abcdefgh.part/new/a.png"]
+    for name in kept + left:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    result = run(folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert (
+        sorted(str(p.relative_to(folder)) for p in folder.rglob("*.p*") if p.is_file() and p.suffix != ".yaml") == kept
+    )
+    assert not (folder / ".pictures-abcdefgh.part").exists()
+
+
+def test_snapshots_go_to_the_projects_root_from_a_temporary_checkout_too(folder: Path) -> None:
+    work = "print(run.snapshots, run.snapshot_seconds)"
+    root = str(folder.parent / "original")
+    assert run(folder, work, DVC_ROOT=root).stdout.splitlines()[1] == f"{root}/.resume 60.0"
+    result = run(folder, work, WSGCN_SNAPSHOT_SECONDS="2.5")
+    assert result.stdout.splitlines()[1] == f"{folder}/.resume 2.5"
+    result = run(folder, work, WSGCN_SNAPSHOT_SECONDS="often")
+    assert (result.returncode, result.stderr) == (
+        1,
+        "warmup: WSGCN_SNAPSHOT_SECONDS: is 'often', expected a number of seconds.\n",
+    )
+
+
 def test_our_own_slip_has_its_traceback(folder: Path) -> None:
     for work in ("params.no_such_key", "params.weak"):  # the latter is there, but not for a stage that declares `demo`
         result = run(folder, work=work)

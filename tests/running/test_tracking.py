@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -223,7 +224,7 @@ def test_mlflow_tracking_uri_overrides_the_database_at_the_root(
     with open_tracker("warmup", params):
         pass
     assert len(runs_in(other)) == 1
-    assert list(root.iterdir()) == []
+    assert [path.name for path in root.iterdir()] == [".resume"]
 
 
 def test_with_tracking_off_the_tracker_forgets_everything_and_no_database_appears(root: Path, params: Params) -> None:
@@ -519,3 +520,40 @@ def test_no_part_of_a_password_is_printed(
         assert "sec" not in stderr
         assert "ret" not in stderr
         assert "someone" not in stderr
+
+
+def test_the_run_of_a_killed_process_is_closed_by_the_next_run_and_a_living_one_is_not(
+    database: Path, root: Path, params: Params
+) -> None:
+    code = (
+        "import os, signal; from wsgcn.running.params import parse_params\n"
+        "from wsgcn.running.tracking import open_tracker\n"
+        f"with open_tracker('warmup', parse_params({params.model_dump()!r}, 'params')) as tracker:\n"
+        "    tracker.log_metrics({'loss': 1.0}, step=1)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    killed = subprocess.run([sys.executable, "-c", code], env=environment, timeout=300, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert [run.info.status for run in runs_in(database)] == ["RUNNING"]
+    with open_tracker("weak", params), open_tracker("evaluate", params):
+        found = {run.data.tags["wsgcn.stage"]: run.info.status for run in runs_in(database)}
+        assert found == {"warmup": "KILLED", "weak": "RUNNING", "evaluate": "RUNNING"}
+    assert list((root / ".resume").glob("*/*")) == []
+
+
+def test_a_run_that_could_not_be_ended_is_ended_by_the_next_one_as_it_ended(
+    database: Path, params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow import MlflowClient
+
+    def away(*_: object) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "set_terminated", away)
+        with open_tracker("warmup", params):
+            pass
+    assert [run.info.status for run in runs_in(database)] == ["RUNNING"]
+    with open_tracker("warmup", params):
+        assert sorted(run.info.status for run in runs_in(database)) == ["FINISHED", "RUNNING"]

@@ -3,14 +3,24 @@
 import hashlib
 import os
 import re
+import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief
+
+try:
+    import fcntl
+except ImportError:  # not on Windows, where what a killed writer leaves stays
+    fcntl = None  # type: ignore[assignment]
+
+_IN_CACHE = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{30}$")  # where DVC keeps a file, by its MD5
+# As `tempfile` makes it of the prefix and the suffix that are given to it below.
+_TEMPORARY = re.compile(r"\.(?P<stem>.*)-[a-z0-9_]{8}\.part(?P<suffix>(\.[^.]*)?)", re.DOTALL)
 
 
 def is_there(path: Path | str) -> bool:
@@ -46,8 +56,9 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which takes the place of `path` when the block ends well.
 
     The temporary file keeps the suffix of `path`. If the block raises, it is removed and what stood at `path`
-    before stays as it was. A symbolic link at `path` stays, and the file that it leads to is replaced, beside which the
-    temporary one then lies; only a link into DVC's cache, whose files are their own checksums, gives way.
+    before stays as it was. A killed process leaves it, see `remove_abandoned`. A symbolic link at `path` stays, and the
+    file that it leads to is replaced, beside which the temporary one then lies; only a link into DVC's cache, whose
+    files are their own checksums, gives way.
 
     Raises:
         InputError: the file could not be written, for example because the disk is full; at `path` is a link to nothing
@@ -55,28 +66,60 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """
     path = Path(path)
     temporary: Path | None = None
+    with _said_of(path):
+        try:
+            place = _written_at(path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=f".part{path.suffix}", dir=place.parent)
+            temporary = Path(name)
+            with _claimed(handle):
+                yield temporary
+                _flush_to_disk(temporary)
+                temporary.chmod(_mode(place))
+            temporary.replace(place)
+        except BaseException:
+            if temporary is not None:
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """As `atomic_path` for a folder: yield a new one, which takes the place of what stood at `path`, if anything did.
+
+    Raises:
+        InputError: the folder could not be written, for example because the disk is full.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    with _said_of(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", suffix=f".part{path.suffix}", dir=path.parent))
+            new = temporary / "new"
+            with _claimed(os.open(temporary, os.O_RDONLY)):
+                new.mkdir()
+                yield new
+                for file in new.rglob("*"):
+                    if file.is_file():
+                        _flush_to_disk(file)
+                _exchange(path, new, temporary / "old")
+        finally:
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _exchange(path: Path, new: Path, old: Path) -> None:
+    """Put `new` at `path` and what stood there, if anything, at `old`."""
+    if path.exists():
+        path.rename(old)
     try:
-        place = _written_at(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=place.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        _flush_to_disk(temporary)
-        temporary.chmod(_mode(place))
-        temporary.replace(place)
-    except BaseException as error:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None:
-            raise InputError(
-                f"{path}: could not be written ({error.strerror or error}); what stood there before is untouched."
-            ) from error
+        new.rename(path)
+    except BaseException:
+        if old.exists():
+            old.rename(path)
         raise
-
-
-_IN_CACHE = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{30}$")  # where DVC keeps a file, by its MD5
 
 
 def _written_at(path: Path) -> Path:
@@ -98,6 +141,54 @@ def _written_at(path: Path) -> Path:
         kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
         raise InputError(f"{path}: is a symbolic link to {brief(target)}, {kind}; expected one to a file.")
     return path if _IN_CACHE.search(target.as_posix()) else target
+
+
+@contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise InputError(
+            f"{path}: could not be written ({error.strerror or error}); what stood there before is untouched."
+        ) from error
+
+
+@contextmanager
+def _claimed(handle: int) -> Iterator[None]:
+    """Inside, the open file or folder is locked, by which `remove_abandoned` knows that its writer lives."""
+    try:
+        with suppress(OSError):  # a file system without locks
+            if fcntl is not None:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def remove_abandoned(folder: Path | str, names: Collection[str] | None = None) -> None:
+    """Remove the temporary files and folders that killed writers left in a folder; those of living ones stay.
+
+    Args:
+        names: of the files and folders that they were to become; None stands for all.
+    """
+    if fcntl is None or not is_there(folder):
+        return
+    for entry in Path(folder).iterdir():
+        match = _TEMPORARY.fullmatch(entry.name)
+        if match is None or (names is not None and match["stem"] + match["suffix"] not in names):
+            continue
+        with suppress(OSError):  # being written, or gone already
+            handle = os.open(entry, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if entry.is_dir():
+                    shutil.rmtree(entry)
+                else:
+                    entry.unlink()
+            finally:
+                os.close(handle)
 
 
 def _mode(path: Path) -> int:

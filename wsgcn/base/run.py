@@ -47,6 +47,10 @@ def track(items: Iterable[Item], bars: Bars, label: str, total: int, unit: str) 
 class Tracker(Protocol):
     """Takes the record of one run."""
 
+    @property
+    def run_id(self) -> str:
+        """By which the store knows the run; empty where there is none."""
+
     def log_params(self, params: dict[str, Any]) -> None:
         """Record settings under dotted names; each name once a run."""
 
@@ -71,6 +75,8 @@ class Tracker(Protocol):
 class NullTracker:
     """Forgets everything."""
 
+    run_id = ""
+
     def log_params(self, params: dict[str, Any]) -> None:
         pass
 
@@ -90,7 +96,8 @@ class NullTracker:
 class RecordingTracker:
     """Keeps everything in plain lists and dicts, for tests and notebooks."""
 
-    def __init__(self) -> None:
+    def __init__(self, run_id: str = "") -> None:
+        self.run_id = run_id
         self.params: dict[str, Any] = {}
         self.metrics: list[tuple[int | None, dict[str, float]]] = []  # (step, metrics) in the order of the calls
         self.artifacts: list[Path] = []
@@ -119,7 +126,9 @@ class RecordingTracker:
 
 @dataclass(frozen=True)
 class Run:
-    """A stage's run; by default nobody watches it."""
+    """A stage's run; by default nobody watches it, and what breaks it off loses it."""
 
     tracker: Tracker = field(default_factory=NullTracker)
     bars: Bars = no_bars
+    snapshots: Path | None = None  # the folder for what an interrupted training goes on from; None keeps nothing
+    snapshot_seconds: float = 60.0  # from one to the next, at least

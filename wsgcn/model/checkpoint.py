@@ -7,6 +7,7 @@ not at all.
 
 import io
 import pickletools
+import sys
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,14 @@ class Chosen:
 
 
 @dataclass(frozen=True)
+class Unfinished:
+    """What a snapshot, the checkpoint of a stage that has not ended, also knows."""
+
+    curves: Sequence[Mapping[str, float]]  # the rows of the stage's epochs so far
+    run_id: str  # of the tracker's run, empty if there is none
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """The state of training after `epoch` epochs, and the weights chosen for evaluation.
 
@@ -68,6 +77,7 @@ class Checkpoint:
     average: Mapping[str, Tensor] = field(default_factory=dict)  # of the weights over the steps; empty: there is none
     # The library of the compiled step's products, on which the last bits depend; empty where no such step was taken.
     product: str = ""
+    unfinished: Unfinished | None = None  # None where the stage ended
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -142,9 +152,11 @@ class Checkpoint:
             "average": dict(self.average),
             "product": self.product,
         }
+        if self.unfinished is not None:
+            tree["unfinished"] = vars(self.unfinished)
         # Through memory, because torch.save puts a file's name into its bytes.
         buffer = io.BytesIO()
-        torch.save(tree, buffer)
+        torch.save(_canonical(tree), buffer)
         write_atomically(path, buffer.getvalue())
 
     def check_fits(self, path: Path | str, skeleton: Skeleton, source: str, model: Model | None = None) -> None:
@@ -158,6 +170,22 @@ class Checkpoint:
             raise InputError(f"{path}: was trained with {brief(self.source, 60)} 2D, but the detections are {source}.")
         if model is not None and self.model != model:
             raise InputError(f"{path}: holds another network ({self.model}) than the parameters' ({model}).")
+
+
+def _canonical(state: Any) -> Any:
+    """The same values, of which equal texts are one object: a pickle refers back to an object, not to a value.
+
+    So a state that was read back from a file gives the bytes that it gave before.
+    """
+    match state:
+        case str():
+            return sys.intern(state)
+        case Mapping():
+            return {_canonical(key): _canonical(value) for key, value in state.items()}
+        case list() | tuple():
+            return type(state)(map(_canonical, state))
+        case _:
+            return state
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:
@@ -185,7 +213,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
             f"{path}: lacks or garbles a part of a checkpoint ({where}: {brief(first['msg'])})."
         ) from error
     with reading(path, "checkpoint file"):
-        refuse_unfolding([parts.params, parts.optimiser], Path(path).stat().st_size)
+        refuse_unfolding([parts.params, parts.optimiser, tree.get("unfinished")], Path(path).stat().st_size)
     skeleton = SKELETONS[parts.skeleton]
     if parts.joints != list(skeleton.joints):
         raise InputError(
@@ -206,6 +234,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         chosen_weights=parts.chosen_weights,
         average=parts.average,
         product=parts.product,
+        unfinished=Unfinished(**dict(parts.unfinished)) if parts.unfinished is not None else None,
     )
     with torch.device("meta"):
         network = build_network(skeleton, checkpoint.model)
@@ -226,6 +255,11 @@ class _Chosen(_Part):
     epoch: _Count
     by: Literal["last", "validation"]
     validation_mpjpe_mm: float | None
+
+
+class _Unfinished(_Part):
+    curves: list[dict[str, float]]
+    run_id: str
 
 
 def _with_view(model: object) -> object:
@@ -251,6 +285,7 @@ class _Parts(_Part):
     chosen_weights: dict[str, Tensor]
     average: dict[str, Tensor] = {}  # files from before averaging lack it
     product: Annotated[str, Field(max_length=20)] = ""  # files from before there was a choice lack it
+    unfinished: _Unfinished | None = None
 
 
 # What the pickle of `Checkpoint.save` names. torch's unpickler knows more, with which a file can ask for any memory.

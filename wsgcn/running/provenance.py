@@ -30,6 +30,11 @@ def project_root() -> Path:
     return Path(os.environ.get("DVC_ROOT") or _git("rev-parse", "--show-toplevel") or ".").resolve()
 
 
+def resume_folder() -> Path:
+    """Where what a killed run leaves for the next one lies, also of one in a temporary checkout, which is removed."""
+    return project_root() / ".resume"
+
+
 def run_name(stage: str) -> str:
     """The stage with DVC's experiment, or else the commit."""
     return f"{stage} {os.environ.get('DVC_EXP_NAME') or _git('rev-parse', '--short', 'HEAD')}".strip()
@@ -140,6 +145,13 @@ def input_hashes(
     made = [out for name, entry in locked.items() if name != stage for out in entry.get("outs", [])]
     known = {entry["path"]: entry["md5"] for entry in (*locked.get(stage, {}).get("deps", []), *made) if "md5" in entry}
     return {path: known[path] for path in inputs if path in known}
+
+
+def outputs(stage: str, params: Params) -> list[Path]:
+    """The files and folders that dvc.yaml names as what a stage makes; none where there is no dvc.yaml."""
+    entry = read_yaml("dvc.yaml").get("stages", {}).get(stage, {})
+    named = [output for kind in ("outs", "metrics", "plots") for output in entry.get(kind, [])]
+    return [Path(path_in_dvc_yaml(output, params.model_dump())) for output in named]
 
 
 def path_in_dvc_yaml(item: str | Mapping[str, Any], params: Mapping[str, Any]) -> str:

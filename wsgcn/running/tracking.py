@@ -29,9 +29,10 @@ from wsgcn.base.files import atomic_path
 from wsgcn.base.run import NullTracker, Tracker
 from wsgcn.running.artifact_places import TAG, beside, put_right
 from wsgcn.running.credentials import shown_reason, shown_uri
+from wsgcn.running.marks import Mark, left_marks
 from wsgcn.running.params import Params
 from wsgcn.running.pipeline_runs import PipelineRun, entities
-from wsgcn.running.provenance import environment_tags, project_root, run_name, source_tags
+from wsgcn.running.provenance import environment_tags, project_root, resume_folder, run_name, source_tags
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +47,7 @@ _SECONDS_BETWEEN_BATCHES = 5.0
 _METRICS_IN_A_BATCH = 1000  # MLflow's limit
 _SECONDS_FOR_ANOTHER_TO_CREATE = 60.0
 _SERVED = Path(__file__).resolve().parents[1] / "release" / "served_model.py"  # not imported here, but by MLflow
+_MARK_TAG = "wsgcn.mark"
 _NEEDED_TO_SERVE = ("mlflow", "numpy", "onnx", "onnxruntime")  # said here, since MLflow takes 6 s to find out
 
 
@@ -78,9 +80,14 @@ class _MlflowTracker:
         self._experiment_id = ""
         self._run_id = ""
         self._pipeline: PipelineRun | None = None
+        self._mark: Mark | None = None
         self._failed = False
         self._pending: list[tuple[str, float, int, int]] = []  # name, value, milliseconds since 1970, step
         self._sent_at_s = time.monotonic()
+
+    @property
+    def run_id(self) -> str:
+        return self._run_id
 
     def open(self) -> None:
         self._attempt(self._create_run)
@@ -90,9 +97,9 @@ class _MlflowTracker:
         if status == "FINISHED":  # once more, since the stage may have imported torch and set the threads
             self._attempt(lambda: self.set_tags(environment_tags(self._params)))
             self._attempt(self._log_result)
-        if self._run_id:
+        if self._run_id and self._mark is not None:
             # Also after a failure: the server may be back, or may only have refused an artifact.
-            with suppress(Exception):
+            with suppress(Exception), self._mark.ending(status):
                 self._client.set_terminated(self._run_id, status)
         if self._pipeline is not None:
             self._pipeline.end(status)
@@ -141,11 +148,14 @@ class _MlflowTracker:
         if database is not None and (moved := put_right(database, name)):
             print(f"{self._stage}: {moved}", file=sys.stderr, flush=True)
         self._experiment_id = _experiment_id(self._client, name, database)
+        marks = resume_folder() / f"runs-{hashlib.sha256(self._uri.encode()).hexdigest()[:8]}"
+        self._close_left_runs(marks)
+        self._mark = Mark(marks, self._experiment_id)
         self._pipeline = PipelineRun.joined(
             self._client, self._experiment_id, self._stage, self._params, _alone(database)
         )
-        parentage = {"mlflow.parentRunId": self._pipeline.run_id, "wsgcn.stage": self._stage}
-        run = self._client.create_run(self._experiment_id, run_name=run_name(self._stage), tags=parentage)
+        own = {"mlflow.parentRunId": self._pipeline.run_id, "wsgcn.stage": self._stage, _MARK_TAG: self._mark.name}
+        run = self._client.create_run(self._experiment_id, run_name=run_name(self._stage), tags=own)
         self._run_id = run.info.run_id
         self._pipeline.start()
         self.set_tags(tags)
@@ -154,6 +164,14 @@ class _MlflowTracker:
     def _log_result(self) -> None:
         if self._pipeline is not None:
             self._pipeline.log_result(self._stage, self._params)
+
+    def _close_left_runs(self, marks: Path) -> None:
+        """End the runs of this project whose processes were killed."""
+        with suppress(Exception):  # it is not this run's failure
+            for left in left_marks(marks):
+                for run in self._client.search_runs([left.experiment_id], f"tags.`{_MARK_TAG}` = '{left.name}'"):
+                    if run.info.status == "RUNNING":
+                        self._client.set_terminated(run.info.run_id, left.status or "KILLED")
 
     def _log_model(self, onnx_path: Path, example: "Mapping[str, np.ndarray]") -> None:
         """What `mlflow.onnx.log_model` does, which would need MLflow's global tracking URI and active run."""

@@ -29,6 +29,7 @@ from wsgcn.pose.store import Detections
 from wsgcn.training.losses import loss_weights
 from wsgcn.training.params import WarmupParams, WeakParams
 from wsgcn.training.sets import load_sets
+from wsgcn.training.snapshots import Snapshots
 from wsgcn.training.trainer import Trainer, copied, validation_mpjpe_mm
 
 
@@ -67,11 +68,13 @@ def warm_up(
     Raises:
         InputError: see `load_sets`, `Trainer.run_epoch` and `Checkpoint.save`.
     """
+    run = run or Run()
     device = prepare(params.runtime)
     check_precision(params.runtime.precision, device)
     skeleton = SKELETONS[params.data.skeleton]
     network = build_network(skeleton, params.model, params.seed)
     sets = load_sets(params, None, poses_path, detections_path, device)
+    snapshots = Snapshots("warmup", params, (poses_path, detections_path), device, run)
     weights = loss_weights(params.training)
     epochs = params.warmup.epochs + params.weak.epochs
     trainer = Trainer.start(network, params.training, params.seed, sets, weights, params.runtime.precision, epochs)
@@ -97,7 +100,8 @@ def warm_up(
         chosen_weights=weights_at_start,
         average=weights_at_start if trainer.average is not None else {},
     )
-    _train("warm-up", params.warmup.epochs, trainer, start, curves_path, run or Run()).save(checkpoint_path)
+    _train("warm-up", params.warmup.epochs, trainer, start, curves_path, snapshots, run).save(checkpoint_path)
+    snapshots.remove()
 
 
 def train_weakly(
@@ -117,6 +121,7 @@ def train_weakly(
         InputError: the warm-up's checkpoint does not fit the parameters; see also `load_sets`, `Trainer.run_epoch`,
             `load_checkpoint` and `Checkpoint.save`.
     """
+    run = run or Run()
     device = prepare(params.runtime)
     check_precision(params.runtime.precision, device)
     warmup = load_checkpoint(warmup_path)
@@ -125,11 +130,13 @@ def train_weakly(
     if not warmup.optimiser:
         raise InputError(f"{warmup_path}: has no optimiser's state, without which training cannot go on from it.")
     sets = load_sets(params, params.weak, poses_path, detections_path, device)
+    snapshots = Snapshots("weak", params, (poses_path, detections_path, warmup_path), device, run)
     weights = loss_weights(params.training, params.weak)
     epochs = warmup.epoch + params.weak.epochs
     trainer = Trainer.resume(warmup, params.training, params.seed, sets, weights, params.runtime.precision, epochs)
     start = replace(warmup, params={**warmup.params, **params.model_dump()})
-    _train("weak", params.weak.epochs, trainer, start, curves_path, run or Run()).save(checkpoint_path)
+    _train("weak", params.weak.epochs, trainer, start, curves_path, snapshots, run).save(checkpoint_path)
+    snapshots.remove()
 
 
 def _mean_camera(detections: Detections, subjects: Sequence[str]) -> tuple[float, ...]:
@@ -140,15 +147,34 @@ def _mean_camera(detections: Detections, subjects: Sequence[str]) -> tuple[float
 
 
 def _train(
-    label: str, epochs: int, trainer: Trainer, checkpoint: Checkpoint, curves_path: Path, run: Run
+    label: str,
+    epochs: int,
+    trainer: Trainer,
+    start: Checkpoint,
+    curves_path: Path,
+    snapshots: Snapshots,
+    run: Run,
 ) -> Checkpoint:
-    """Train for some epochs from a checkpoint to the next, which knows the chosen one of all epochs so far."""
-    sets = trainer.sets
+    """Train for some epochs from a checkpoint to the next, which knows the chosen one of all epochs so far.
+
+    Where an interrupted run left a snapshot, it goes on from there.
+    """
+    sets, last = trainer.sets, start.epoch + epochs
     curves = Curves(curves_path, tuple(trainer.weights))
+    checkpoint = start
+    if (found := snapshots.find(start)) is not None and found.unfinished is not None:
+        print(f"{label}: goes on after epoch {found.epoch} of {last}, where an interrupted run left it.", flush=True)
+        trainer.restore(found)
+        checkpoint = replace(found, unfinished=None)
+        curves.rows.extend(found.unfinished.curves)
+        if found.unfinished.run_id:
+            run.tracker.set_tags({"continues": found.unfinished.run_id})
+        for row in curves.rows:
+            _log(row, run)
     curves.write()
-    with run.bars(label, epochs * sets.steps_per_epoch, "steps") as bar:
+    with run.bars(label, (last - trainer.epoch) * sets.steps_per_epoch, "steps") as bar:
         loss = ""  # of the epoch before: reading one within an epoch would make a GPU wait
-        for _ in range(epochs):
+        while trainer.epoch < last:
             note = f"epoch {trainer.epoch + 1}, rate {trainer.rate:.2g}{loss}"
             means = trainer.run_epoch(partial(bar.advance, note=note))
             loss = f", loss of epoch {trainer.epoch} {means['total']:.5f}"
@@ -156,9 +182,16 @@ def _train(
             if sets.validation is not None:
                 row["validation_mpjpe_mm"] = validation_mpjpe_mm(trainer.result, sets.validation)
             curves.add(row)
-            run.tracker.log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=trainer.epoch)
+            _log(row, run)
             checkpoint = _advanced(checkpoint, trainer, row.get("validation_mpjpe_mm"))
+            if trainer.epoch < last:
+                snapshots.offer(checkpoint, curves.rows)
     return checkpoint
+
+
+def _log(row: Mapping[str, float], run: Run) -> None:
+    """Log an epoch's row of the curves."""
+    run.tracker.log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=int(row["epoch"]))
 
 
 def _advanced(checkpoint: Checkpoint, trainer: Trainer, mpjpe_mm: float | None) -> Checkpoint:

@@ -76,14 +76,18 @@ class Trainer:
     ) -> "Trainer":
         """Go on from a checkpoint: weights, optimiser state, step, and so the rate and the order of the poses."""
         network = build_network(checkpoint.skeleton, checkpoint.model)
-        network.load_state_dict(checkpoint.weights, strict=True)
         trainer = cls.start(network, settings, seed, sets, weights, precision, epochs)
-        if settings.average and checkpoint.average:
-            trainer.average = Average(trainer.network, settings.average, checkpoint.average)
-        trainer.optimiser.load_state_dict(dict(checkpoint.optimiser))
-        trainer._fit_optimiser_to_device()
-        trainer.epoch, trainer.step = checkpoint.epoch, checkpoint.step
+        trainer.restore(checkpoint)
         return trainer
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take a checkpoint's state, before the first epoch: what `resume` does."""
+        self.network.load_state_dict(checkpoint.weights, strict=True)
+        if self.settings.average:
+            self.average = Average(self.network, self.settings.average, checkpoint.average or None)
+        self.optimiser.load_state_dict(dict(checkpoint.optimiser))
+        self._fit_optimiser_to_device()
+        self.epoch, self.step = checkpoint.epoch, checkpoint.step
 
     def _fit_optimiser_to_device(self) -> None:
         """On CUDA a captured step reads the rate from the device; a number would be captured with it."""

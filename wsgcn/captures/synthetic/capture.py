@@ -1,11 +1,11 @@
 """The synthetic capture as files, in the layout of Martinez et al.'s unpacked h36m.zip."""
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from wsgcn.base.errors import InputError
+from wsgcn.base.files import atomic_folder
 from wsgcn.base.hdf5 import hdf5_bytes
 from wsgcn.base.run import Bars, no_bars, track
 from wsgcn.captures.human36m.names import ACTIONS, FPS, SUBJECTS
@@ -76,16 +76,8 @@ def write_capture(folder: Path, seconds: float, seed: int, bars: Bars = no_bars)
     """
     if folder.exists() and not _may_be_replaced(folder):
         raise InputError(f"{folder}: holds something else than a synthetic capture, and is left as it is.")
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
-            new = Path(temporary) / "new"
-            _write(new, seconds, seed, bars)
-            if folder.exists():
-                folder.rename(Path(temporary) / "old")
-            new.rename(folder)
-    except OSError as error:
-        raise InputError(f"{folder}: could not be written ({error.strerror or error}).") from error
+    with atomic_folder(folder) as new:
+        _write(new, seconds, seed, bars)
 
 
 def _may_be_replaced(folder: Path) -> bool:
@@ -96,7 +88,6 @@ def _may_be_replaced(folder: Path) -> bool:
 
 
 def _write(folder: Path, seconds: float, seed: int, bars: Bars) -> None:
-    folder.mkdir()
     readme = _README.format(title=_TITLE, seed=seed, seconds=seconds, fps=FPS)
     (folder / _README_NAME).write_text(readme, encoding="utf-8")
     names = [(subject, take) for subject in SUBJECTS for take in TAKES]
