@@ -76,7 +76,11 @@ _COMMON: Mapping[str, object] = {
     "augmentation.distance": 0.0,
     "augmentation.camera": "capture",
     **dict.fromkeys(
-        (f"augmentation.{name}" for name in ("recombine", "limbs", "tip", "noise", "outliers", "coco", "missing")), 0.0
+        (
+            f"augmentation.{name}"
+            for name in ("trunk", "recombine", "sway", "limbs", "tip", "noise", "outliers", "coco", "missing")
+        ),
+        0.0,
     ),
     "evaluate.flip": False,
 }
