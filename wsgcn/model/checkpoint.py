@@ -25,7 +25,7 @@ from wsgcn.base.section import flat
 from wsgcn.containers.archives import ZipArchive
 from wsgcn.containers.npz import refuse_unfolding
 from wsgcn.model.networks import build_network
-from wsgcn.model.params import Model
+from wsgcn.model.params import Model, Temporal
 from wsgcn.pose.skeleton import SKELETONS, Skeleton
 
 FORMAT = "wsgcn checkpoint 2"
@@ -66,6 +66,7 @@ class Checkpoint:
     chosen: Chosen
     chosen_weights: Mapping[str, Tensor]
     average: Mapping[str, Tensor] = field(default_factory=dict)  # of the weights over the steps; empty: there is none
+    fps: float | None = None  # frames a second of what it was trained with; None where each frame is lifted by itself
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -138,6 +139,7 @@ class Checkpoint:
             "chosen": vars(self.chosen),
             "chosen_weights": dict(self.chosen_weights),
             "average": dict(self.average),
+            **({} if self.fps is None else {"fps": self.fps}),
         }
         # Through memory, because torch.save puts a file's name into its bytes.
         buffer = io.BytesIO()
@@ -202,6 +204,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         chosen=Chosen(parts.chosen.epoch, parts.chosen.by, parts.chosen.validation_mpjpe_mm),
         chosen_weights=parts.chosen_weights,
         average=parts.average,
+        fps=parts.fps,
     )
     with torch.device("meta"):
         network = build_network(skeleton, checkpoint.model)
@@ -224,15 +227,19 @@ class _Chosen(_Part):
     validation_mpjpe_mm: float | None
 
 
-def _with_view(model: object) -> object:
-    """Files from before there was a choice lack what the network sees."""
-    return {"sees": "picture", **model} if isinstance(model, dict) else model
+_NO_TIME = Temporal(member="graph", frames=1, channels=1, blocks=0, dropout=0.0, causal=False)
+
+
+def _as_of_today(model: object) -> object:
+    """Files from before there was a choice lack what the network sees, and the section of networks over time."""
+    older = {"sees": "picture", "temporal": _NO_TIME.model_dump()}
+    return {**older, **model} if isinstance(model, dict) else model
 
 
 class _Parts(_Part):
     """What a checkpoint file holds."""
 
-    model: Annotated[Model, BeforeValidator(_with_view)]
+    model: Annotated[Model, BeforeValidator(_as_of_today)]
     params: dict[str, Any]
     skeleton: Literal["h36m16", "h36m17"]
     joints: list[str]
@@ -246,6 +253,7 @@ class _Parts(_Part):
     chosen: _Chosen
     chosen_weights: dict[str, Tensor]
     average: dict[str, Tensor] = {}  # files from before averaging lack it
+    fps: Annotated[float, Field(gt=0, le=10_000)] | None = None  # files of networks that see one frame lack it
 
 
 # What the pickle of `Checkpoint.save` names. torch's unpickler knows more, with which a file can ask for any memory.
