@@ -24,12 +24,14 @@ from wsgcn.base.foreign import brief, enumerated, reading, shown
 from wsgcn.base.section import flat
 from wsgcn.containers.archives import ZipArchive
 from wsgcn.containers.npz import refuse_unfolding
-from wsgcn.model.networks import build_network
+from wsgcn.model.networks import build_network, context_of_model
 from wsgcn.model.params import Model, Temporal
 from wsgcn.pose.skeleton import SKELETONS, Skeleton
 
 FORMAT = "wsgcn checkpoint 2"
 NORMALISATION = "screen: x / w * 2 - 1, y / w * 2 - h / w"
+
+_SAME_RATE = 0.05  # rates that differ by no more of them count as one
 
 _RECIPE = ("loss", "schedule", "warmup_steps", "average")
 
@@ -157,6 +159,18 @@ class Checkpoint:
             raise InputError(f"{path}: was trained with {brief(self.source, 60)} 2D, but the detections are {source}.")
         if model is not None and self.model != model:
             raise InputError(f"{path}: holds another network ({self.model}) than the parameters' ({model}).")
+
+    def is_of_rate(self, fps: float) -> bool:
+        """Whether frames that come so many a second move from one to the next as those that it was trained with."""
+        return self.fps is None or abs(fps / self.fps - 1) <= _SAME_RATE
+
+    def check_fps(self, path: Path | str, fps: float, what: str) -> None:
+        """Raises InputError unless this checkpoint, read from `path`, is for sequences with so many frames a second."""
+        if not self.is_of_rate(fps):
+            raise InputError(
+                f"{path}: was trained with {self.fps:g} frames a second and sees {context_of_model(self.model).frames} "
+                f"of them, but {brief(what, 60)} has {fps:g} a second."
+            )
 
 
 def load_checkpoint(path: Path | str) -> Checkpoint:

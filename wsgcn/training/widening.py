@@ -19,6 +19,7 @@ from wsgcn.model.missing import fill_missing
 from wsgcn.pose.skeleton import Skeleton
 from wsgcn.training.params import Augmentation
 from wsgcn.training.rotations import about_x, about_y, about_z, normal, uniform
+from wsgcn.training.windows import Windows
 
 _STREAM = 0x80000000  # beyond every seed, so that no other seed has this stream
 
@@ -88,12 +89,33 @@ class Widener:
             for limb, limits in _LIMITS_DEG.items()
         }
 
-    def random(self, rows: int, step: int | Tensor, device: torch.device) -> Tensor:
-        """The random numbers (rows, columns) of a step, which the other methods take."""
-        return uniform(self._seed, step, rows, self._columns.count, device)
+    def random(self, rows: int, step: int | Tensor, device: torch.device, frames: int = 1) -> Tensor:
+        """The random numbers (rows, columns) of a step, which the other methods take.
 
-    def moved(self, all_directions_NE3: Tensor, all_lengths_NE: Tensor, index_B: Tensor, random_BC: Tensor) -> Tensor:
-        """The bones' directions (B, E, 3), world axes, of the poses `index_B` with limbs of other poses or anywhere."""
+        Args:
+            frames: of a window, each of which has the window's numbers, (rows * frames, columns); but errors of the 2D
+                are drawn for each frame by itself.
+        """
+        if frames > 1 and (self._settings.noise or self._settings.outliers):
+            random_RC = uniform(self._seed, step, rows * frames, self._columns.count, device)
+            of_windows = random_RC[::frames, : self._columns.outlier].repeat_interleave(frames, 0)
+            return torch.cat((of_windows, random_RC[:, self._columns.outlier :]), dim=1)
+        random_BC = uniform(self._seed, step, rows, self._columns.count, device)
+        return random_BC if frames == 1 else random_BC.repeat_interleave(frames, 0)
+
+    def moved(
+        self,
+        all_directions_NE3: Tensor,
+        all_lengths_NE: Tensor,
+        index_B: Tensor,
+        random_BC: Tensor,
+        windows: Windows | None = None,
+    ) -> Tensor:
+        """The bones' directions (B, E, 3), world axes, of the poses `index_B` with limbs of other poses or anywhere.
+
+        Args:
+            windows: the poses are the frames of such, one window after the other, and limbs come from windows too.
+        """
         directions_BE3, lengths_BE = all_directions_NE3[index_B], all_lengths_NE[index_B]
         if not (self._settings.recombine or self._settings.limbs):
             return directions_BE3
@@ -103,8 +125,10 @@ class Widener:
             for number, limbs in enumerate((("LArm",), ("RArm",), ("LLeg", "RLeg"))):
                 column = self._columns.donors + 2 * number
                 is_chosen_B = random_BC[:, column] < self._settings.recombine
-                count = len(all_directions_NE3)
+                count = len(all_directions_NE3) if windows is None else len(windows)
                 donor_B = (random_BC[:, column + 1] * count).long().clamp(max=count - 1)
+                if windows is not None:
+                    donor_B = windows.frames(donor_B[:: len(windows.offset_T)]).flatten()
                 donor_BE3 = all_directions_NE3[donor_B]
                 part = limbs[0][1:]
                 turn_B33 = axes[part] @ self._axes(donor_BE3, all_lengths_NE[donor_B])[part].mT
