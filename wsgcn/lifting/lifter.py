@@ -12,6 +12,7 @@ camera; and it lifts no frame in which a joint is missing.
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -40,7 +41,9 @@ from wsgcn.lifting.keypoints.base import (
 from wsgcn.lifting.keypoints.formats import open_keypoints
 from wsgcn.lifting.lifted import Lifted, Rows
 from wsgcn.lifting.plausibility import PlausibilityWarning, Tally, camera_warnings, check_places, judge, sentence, tally
+from wsgcn.lifting.rates import lift_at_rate
 from wsgcn.model.checkpoint import Checkpoint, load_checkpoint
+from wsgcn.model.context import context_of
 from wsgcn.model.missing import fill_missing
 from wsgcn.model.params import Runtime
 from wsgcn.model.predict import predict
@@ -51,6 +54,8 @@ from wsgcn.pose.skeleton import Skeleton
 DEFAULT_CHECKPOINT = Path(__file__).parent / "general_lifter.pt"  # see general_lifter.md
 
 _BATCH = 256  # the fastest on CPUs: larger activations leave the cache
+_FARTHEST_RATE = 10.0  # times as many frames a second as a network over time has learnt, or as few
+_LONG_BATCH = 1024  # of networks over time, whose batches overlap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +147,8 @@ class Lifter:
             unit: of its values, or the array's: pixels or parts of the picture; None sees it, an array is in pixels.
             person: whom; needed if there are several.
             intrinsics: of the camera, see `wsgcn.lifting.intrinsics.intrinsics_px`; gives the root's place.
-            fps: frames a second, positive, passed on to the output.
+            fps: frames a second, positive, passed on to the output. A network over time lifts them at the rate that it
+                has learnt, see `rate_note`.
             options: holes and smoothing, see `Options`.
 
         Raises:
@@ -160,17 +166,21 @@ class Lifter:
         size = picture_size(file.origin, track.size, size)
         camera = None if intrinsics is None else intrinsics_px(intrinsics, size)
         doubts = () if camera is None else camera_warnings(camera, size)
-        rows = self.lift_rows(file.origin, track, file.order, size, camera, options)
+        rows = self.lift_rows(file.origin, track, file.order, size, camera, options, fps)
         verdict = judge(self.tally(track, file.order, rows, size), size)
         if verdict.refusal:
             raise InputError(sentence(file.origin, verdict.refusal))
         if rows.missing.all():
             raise InputError(_nothing_to_lift(file.origin, rows, self.skeleton, self.most_missing))
-        about = self.about(file.origin.name, file.format, file.order, options) | {
-            "size_px": list(size),
-            "intrinsics_px": None if camera is None else camera.tolist(),
-            "fps": fps,
-        }
+        about = (
+            self.about(file.origin.name, file.format, file.order, options)
+            | {
+                "size_px": list(size),
+                "intrinsics_px": None if camera is None else camera.tolist(),
+                "fps": fps,
+            }
+            | self.about_rate(fps)
+        )
         if sentences := [*doubts, *verdict.warnings]:
             about["warnings"] = sentences
         lifted = Lifted(person=track.person, skeleton=self.skeleton, names=track.names, about=about, **vars(rows))
@@ -205,6 +215,44 @@ class Lifter:
             **asdict(options),
         }
 
+    def context(self, options: Options, fps: float | None) -> int:
+        """How many frames on either side a frame's result depends on."""
+        of_network = context_of(self.network)
+        most = max(of_network.before, of_network.after)
+        if self._resamples(fps):
+            assert fps is not None
+            assert self.checkpoint.fps is not None
+            most = math.ceil(most * fps / self.checkpoint.fps) + 2  # and the ends of the interpolation
+        return options.context + most
+
+    def rate_note(self, fps: float | None) -> str:
+        """What whoever lifts a clip with so many frames a second should know, a sentence; empty if nothing."""
+        learnt = self.checkpoint.fps
+        if learnt is None:
+            return ""
+        if fps is None:
+            return f"The clip is taken to have the {learnt:g} frames a second that the network has learnt (--fps)."
+        if self._resamples(fps):
+            return f"The clip's {fps:g} frames a second are lifted at the {learnt:g} that the network has learnt."
+        return ""
+
+    def about_rate(self, fps: float | None) -> dict[str, Any]:
+        """What an output says of the rates of the clip and of the network, if that sees more than a frame."""
+        if self.checkpoint.fps is None:
+            return {}
+        return {"checkpoint_fps": self.checkpoint.fps, "resampled": self._resamples(fps)}
+
+    def _resamples(self, fps: float | None) -> bool:
+        if fps is None or self.checkpoint.is_of_rate(fps):
+            return False
+        learnt = self.checkpoint.fps or fps
+        if not learnt / _FARTHEST_RATE <= fps <= learnt * _FARTHEST_RATE:
+            raise InputError(
+                f"fps: is {fps:g}, but {self.path} has learnt {learnt:g} frames a second; a clip may have a "
+                f"{_FARTHEST_RATE:g}th of that to {_FARTHEST_RATE:g} times as many."
+            )
+        return True
+
     def lift_rows(
         self,
         origin: Path,
@@ -213,11 +261,13 @@ class Lifter:
         size: Size,
         camera_9: np.ndarray | None,
         options: Options,
+        fps: float | None = None,
     ) -> Rows:
         """Lift a track or a piece of one; frames that cannot be lifted are missing in the result.
 
         Args:
             camera_9: intrinsics in pixels, see `wsgcn.pose.camera`; None leaves the root out.
+            fps: frames a second, for a network over time.
 
         Raises:
             InputError: the order lacks a joint, a keypoint lies far outside the picture, or the joints of a frame whose
@@ -241,10 +291,12 @@ class Lifter:
         pose_m = np.full((*keypoints_TJ2.shape[:2], 3), np.nan, dtype=np.float32)
         root_m = None
         if camera_9 is None:
-            pose_m[there] = self._predict(screen_units(lifted_NJ2, size), absent_NJ, options.flip)
+            screen_NJ2 = screen_units(lifted_NJ2, size)
         else:
             uv_NJ2 = undistort(lifted_NJ2, camera_9, iterations=20 if camera_9[4:].any() else 0)
-            pose_m[there] = self._predict(self._seen_in_training(uv_NJ2), absent_NJ, options.flip)
+            screen_NJ2 = self._seen_in_training(uv_NJ2)
+        pose_m[there] = self._predict(screen_NJ2, absent_NJ, track.frames[there], fps, options.flip)
+        if camera_9 is not None:
             root_m = np.full((len(pose_m), 3), np.nan, dtype=np.float32)
             root_m[there] = _roots(origin, track.frames[there], pose_m[there], uv_NJ2)
         if options.smooth:
@@ -276,12 +328,22 @@ class Lifter:
         joints = [order.human36m_joints.index(joint) for joint in self.skeleton.joints]
         return confidence_to_human36m(order, track.scores)[:, joints]
 
-    def _predict(self, screen_NJ2: np.ndarray, absent_NJ: np.ndarray, flip: bool) -> np.ndarray:
+    def _predict(
+        self, screen_NJ2: np.ndarray, absent_NJ: np.ndarray, frames_N: np.ndarray, fps: float | None, flip: bool
+    ) -> np.ndarray:
         screen_NJ2 = screen_NJ2.astype(np.float32)
         if absent_NJ.any():
             filled = fill_missing(torch.from_numpy(screen_NJ2), torch.from_numpy(absent_NJ), self.skeleton)
             screen_NJ2 = filled.numpy()
-        return predict(self.network, screen_NJ2, self.skeleton, flip=flip, batch=_BATCH, device=self.device)
+        network, skeleton, device = self.network, self.skeleton, self.device
+        if not context_of(network):
+            return predict(network, screen_NJ2, skeleton, flip=flip, batch=_BATCH, device=device)
+
+        def lift(keypoints_TJ2: np.ndarray, breaks: Sequence[int]) -> np.ndarray:
+            return predict(network, keypoints_TJ2, skeleton, flip=flip, batch=_LONG_BATCH, device=device, breaks=breaks)
+
+        learnt = self.checkpoint.fps if self._resamples(fps) else None
+        return lift_at_rate(lift, screen_NJ2, frames_N, fps, learnt)
 
     def _seen_in_training(self, uv_NJ2: np.ndarray) -> np.ndarray:
         """What the mean camera of the training would have seen: screen units."""
