@@ -66,14 +66,18 @@ def full_size_params(raw: Path | str = "capture") -> Params:
 
 
 def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
-    """The folder, which `make` fills if it is not there; it appears whole."""
+    """The folder, which `make` fills if it is not there; it appears whole, also where two processes make it at once."""
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
             new = Path(temporary, "new")
             new.mkdir()
             make(new)
-            new.rename(folder)
+            try:
+                new.rename(folder)
+            except OSError:
+                if not folder.is_dir():
+                    raise
     return folder
 
 

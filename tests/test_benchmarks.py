@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks.capture import prepared
+from benchmarks.capture import made_once, prepared
 from benchmarks.processes import in_fresh_process, memory_gb
 from benchmarks.report import BEGIN, END, Measurement, median_seconds, rewrite, table
 from wsgcn.base.errors import InputError
@@ -111,6 +111,17 @@ def test_the_peak_of_memory_is_not_that_of_the_process_before():
     assert memory_gb("VmHWM") > 0.3
     assert in_fresh_process(memory_gb, "VmHWM") < 0.25
     del held
+
+
+def test_a_folder_that_another_process_made_meanwhile_is_taken_as_it_is(tmp_path: Path):
+    def make(new: Path) -> None:
+        (new / "mine").touch()
+        (tmp_path / "made").mkdir()
+        (tmp_path / "made" / "theirs").touch()
+
+    folder = made_once(tmp_path / "made", make)
+    assert [path.name for path in folder.iterdir()] == ["theirs"]
+    assert [path.name for path in tmp_path.iterdir()] == ["made"]
 
 
 def test_a_tiny_capture_goes_from_official_archives_to_exact_2d_and_is_made_once(tmp_path: Path):

@@ -23,6 +23,11 @@ def picture(path: Path) -> None:
     Image.new("RGB", (4, 4)).save(path)
 
 
+def moving_picture(path: Path) -> None:
+    shades = [Image.new("RGB", (4, 4), (shade, 0, 0)) for shade in (0, 200)]
+    shades[0].save(path, save_all=True, append_images=shades[1:], duration=40)
+
+
 def zipped(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("a", b"")
@@ -44,6 +49,8 @@ WRITTEN = {
     "a.jpg": (picture, "a JPEG picture"),
     "a.gif": (picture, "a GIF picture"),
     "a.webp": (picture, "a WebP picture"),
+    "moving.png": (moving_picture, "an animated PNG"),
+    "moving.webp": (moving_picture, "an animated WebP"),
     "a.zip": (zipped, "a zip archive"),
     "a.tar": (tarred, "a tar archive"),
     "a.db": (database, "an SQLite database"),
@@ -54,8 +61,16 @@ WRITTEN = {
 }
 BYTES = {
     b"\0\0\0\x18ftypmp42": "an MP4 or QuickTime video",
+    b"\0\0\0\x18ftypheic": "a HEIF or AVIF picture",
+    b"ID3\x04": "a sound file",
+    b"RIFF\0\0\0\0WAVEfmt": "a sound file",
     b"\x1a\x45\xdf\xa3": "a Matroska or WebM video",
     b"RIFF\0\0\0\0AVI LIST": "an AVI video",
+    b"\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01": "an MXF video",
+    b".RMF\0\0\0\x12": "a RealMedia video",
+    b"\0\0\0\x01\x67\x64\0\x28": "a raw H.264 or H.265 video",
+    b"\0\0\0\x01\x40\x01\x0c\x01": "a raw H.264 or H.265 video",
+    b"YUV4MPEG2 W64 H48": "a Y4M video",
     b"<!DOCTYPE html><html>": "a web page",
     b"version https://git-lfs.github.com/spec/v1": "a pointer of Git LFS to a file that is not there",
     b"\x80\x04\x95\x10": "a pickle, which could run code when it is loaded and is not read",

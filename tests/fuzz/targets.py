@@ -39,7 +39,7 @@ from tests.people import SIZE, triples
 from tests.rendering.capture import write_predictions
 from tests.tiny import write_tiny_capture
 from tests.tiny_checkpoint import write_tiny_checkpoint
-from tests.video.films import write_film
+from tests.video.films import write_film, write_gif
 from wsgcn.captures.preprocessing import preprocess
 from wsgcn.detections.importing import import_detections
 from wsgcn.detections.params import DetectionsSection as DetectionsParams
@@ -404,6 +404,7 @@ def films(folder: Path) -> Iterator[Seed]:
         ("film.ts", "mpeg2video"),
     ):
         yield _written(folder, lambda place, name=name, codec=codec: write_film(place / name, frames=4, codec=codec))
+    yield _written(folder, lambda place: write_gif(place / "film.gif", (0, 0.04, 0.1, 0.2)))
 
 
 def read_frames(path: Path, _: Path) -> object:

@@ -26,6 +26,11 @@ def test_a_field_of_view_is_horizontal():
     np.testing.assert_allclose(intrinsics_px("90deg", SIZE)[:2], 960)
 
 
+def test_of_wide_pixels_a_calibration_is_made_square_and_a_field_of_view_is_of_square_ones():
+    np.testing.assert_allclose(intrinsics_px(MATRIX, SIZE, 4 / 3)[:4], [2000, 1490, 950 * 4 / 3, 545])
+    np.testing.assert_allclose(intrinsics_px("90deg", SIZE, 4 / 3)[:4], [1280, 1280, 1280, 540])
+
+
 @pytest.mark.parametrize("suffix", ["npy", "json", "txt", "csv"])
 def test_a_matrix_is_read_from_a_file(tmp_path, suffix):
     path = tmp_path / f"K.{suffix}"

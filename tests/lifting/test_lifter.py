@@ -157,6 +157,22 @@ def test_the_resolution_changes_nothing(lifter, factor):
     np.testing.assert_allclose(other.pose_m, lifter.lift(points, SIZE, joints="h36m17").pose_m, atol=1e-4)
 
 
+@pytest.mark.parametrize("intrinsics", [None, "60deg"])
+def test_keypoints_in_wide_pixels_lift_like_the_same_in_square_ones(lifter, intrinsics):
+    points, (width, height) = person_px(6, "coco"), SIZE
+    expected = lifter.lift(points, SIZE, joints="coco", intrinsics=intrinsics)
+    narrow = points * np.array([0.75, 1])
+    stored = (round(0.75 * width), height)
+    lifted = lifter.lift(narrow, stored, joints="coco", intrinsics=intrinsics, pixel_aspect=4 / 3)
+    np.testing.assert_allclose(lifted.pose_m, expected.pose_m, atol=1e-4)
+    np.testing.assert_allclose(lifted.keypoints_px, expected.keypoints_px, rtol=1e-5)
+    assert lifted.about["size_px"] == [width, height]
+    shares = lifter.lift(points / np.array(SIZE), stored, joints="coco", unit="share", pixel_aspect=4 / 3)
+    np.testing.assert_allclose(shares.keypoints_px, expected.keypoints_px, rtol=1e-5)
+    with pytest.raises(InputError, match=r"pixel_aspect: is 40, expected width over height of a pixel, 0\.2 to 5"):
+        lifter.lift(points, SIZE, joints="coco", pixel_aspect=40)
+
+
 def test_holes_up_to_the_stated_gap_are_filled_and_longer_ones_marked(lifter):
     points = person_px(40)
     whole = lifter.lift(points, SIZE, joints="h36m17")

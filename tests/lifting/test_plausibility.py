@@ -141,7 +141,8 @@ def test_world_landmarks_are_refused_as_such(lifter, tmp_path):  # noqa: F811
     (tmp_path / "world.json").write_text(json.dumps(frames), encoding="utf-8")
     scores = np.full((*points_m.shape[:2], 1), 0.9)
     message = "the hip is the origin in every frame.*MediaPipe's world landmarks are like that, expected its pose_land"
-    for keypoints in (tmp_path / "world.json", np.concatenate([points_m[..., :2] * 1000, scores], axis=-1)):
+    arrays = [np.concatenate([points_m[..., :2] * unit, scores], axis=-1) for unit in (1, 1000)]
+    for keypoints in (tmp_path / "world.json", *arrays):
         with pytest.raises(InputError, match=message):
             lifter.lift(keypoints, (1920, 1080), joints="blazepose_33")
 

@@ -2,6 +2,7 @@
 
 import io
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from tests.video.films import grey_of, grey_picture, write_film
 from wsgcn.base.errors import InputError
 from wsgcn.pose.skeleton import H36M16
 from wsgcn.rendering.sequences import PoseSequence
-from wsgcn.rendering.video_strip import MOST_PICTURES, cut_strips
+from wsgcn.rendering.video_strip import MOST_PICTURES, cut_strips, note_on_pixels
 
 BOX = (0.0, 0.0, 64.0, 48.0)
 
@@ -100,11 +101,11 @@ def test_at_a_constant_rate_each_number_is_its_frame_also_where_times_are_rounde
     assert greys(strip) == pytest.approx([grey_of(number) for number in range(20)], abs=4)
 
 
-def quarters(path, size):
+def quarters(path, size, aspect=None):
     """A video of one frame: a bright top left quarter."""
     picture = np.zeros((size[1], size[0], 3), np.uint8)
     picture[: size[1] // 2, : size[0] // 2] = 250
-    return write_film(path, 1, size=size, shown=lambda number, size: picture)
+    return write_film(path, 1, size=size, aspect=aspect, shown=lambda number, size: picture)
 
 
 def test_a_picture_shows_the_box_also_of_a_video_of_another_size(tmp_path):
@@ -138,6 +139,25 @@ def test_pictures_are_small(tmp_path):
 def test_a_video_that_does_not_belong_is_one_sentence(clip, shown, message):
     with pytest.raises(InputError, match=message):
         cut_strips(clip, [shown], [BOX])
+
+
+def test_behind_keypoints_in_stored_pixels_lies_the_picture_as_it_is_stored_and_a_note_says_so(tmp_path):
+    """Of a film with wide pixels, whose picture with square ones is 853x480."""
+    wide = quarters(tmp_path / "wide.mp4", (640, 480), aspect=Fraction(4, 3))
+    stored, square = sequence([0], (640, 480)), sequence([0], (853, 480))
+    for shown, box in ((stored, (0, 0, 320, 240)), (square, (0, 0, 426.5, 240)), (stored, (320, 0, 640, 240))):
+        [strip] = cut_strips(wide, [shown], [box])
+        assert (opened(strip.pictures[0]).mean() > 240) == (box[0] == 0)
+    assert note_on_pixels(wide, [square]) is None
+    note = note_on_pixels(wide, [stored])
+    assert note.startswith(
+        "wide.mp4 has pixels of 4:3, and the keypoints lie in them as if they were square; lift them"
+    )
+    assert "--pixel-aspect 4:3" in note
+    with pytest.raises(
+        InputError, match="has frames of 853x480 px, but the keypoints of person 1 lie in a picture of 4"
+    ):
+        cut_strips(wide, [sequence([0], (480, 640))], [BOX])
 
 
 def test_without_the_extra_one_sentence_says_what_to_install(clip, monkeypatch):

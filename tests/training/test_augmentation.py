@@ -24,7 +24,9 @@ OFF = Augmentation(
     distance=0.0,
     camera="capture",
     any=RANGES,
+    trunk=0.0,
     recombine=0.0,
+    sway=0.0,
     limbs=0.0,
     tip=0.0,
     noise=0.0,
@@ -268,9 +270,10 @@ KEYS = [("mirror", True), ("turn", True), ("place", True), ("size", 0.1), ("bone
 WIDENING = [(name, 1.0) for name in ("recombine", "limbs", "tip", "coco", "missing")]
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [*KEYS, *WIDENING, ("distance", 0.1), ("noise", 0.1), ("outliers", 0.5), ("camera", "any")]
-)
+OTHERS = [("trunk", 0.2), ("sway", 0.2), ("distance", 0.1), ("noise", 0.1), ("outliers", 0.5), ("camera", "any")]
+
+
+@pytest.mark.parametrize(("key", "value"), [*KEYS, *WIDENING, *OTHERS])
 def test_each_setting_alone_is_on_and_changes_the_pictures(key, value):
     poses, *_ = make_set(H36M16)
     settings = OFF.model_copy(update={key: value})
@@ -282,7 +285,7 @@ def test_each_setting_alone_is_on_and_changes_the_pictures(key, value):
 
 
 def test_every_setting_is_tested_alone():
-    assert {*dict(KEYS + WIDENING), "distance", "noise", "outliers", "camera", "any"} == set(Augmentation.model_fields)
+    assert {*dict(KEYS + WIDENING + OTHERS), "any"} == set(Augmentation.model_fields)
 
 
 def test_tilt_turns_the_camera_about_both_of_its_axes_and_distance_moves_the_person_along_the_ray():

@@ -14,7 +14,9 @@ from wsgcn.pose.skeleton import H36M16, H36M17
 from wsgcn.training.augmentation import Drawer, pose_set
 from wsgcn.training.widening import _GONE_TOGETHER, _LIMITS_DEG, _limb_directions
 
-WIDENED = ("recombine", "limbs", "tip", "noise", "outliers", "coco", "missing")
+MOTION = ("recombine", "sway", "limbs", "tip")
+SEEN = ("noise", "outliers", "coco", "missing")
+WIDENED = (*MOTION, *SEEN)
 EVERY = torch.arange(40)
 ARMS = ("LElbow", "LWrist", "RElbow", "RWrist")
 LEGS = ("LKnee", "LFoot", "RKnee", "RFoot")
@@ -44,7 +46,7 @@ def test_one_of_them_changes_nothing_else_that_is_drawn(name, camera):
     poses, *_ = make_set(H36M16)
     plain, widened = draw(poses, **usual), draw(poses, **usual, **{name: 0.5})
     torch.testing.assert_close(lengths(widened.pose_BJ3, H36M16), lengths(plain.pose_BJ3, H36M16), rtol=1e-4, atol=1e-6)
-    if name in ("noise", "outliers", "coco", "missing"):
+    if name in SEEN:
         assert torch.equal(widened.pose_BJ3, plain.pose_BJ3)
         assert torch.equal(widened.root_B3, plain.root_B3)
     else:
@@ -54,13 +56,42 @@ def test_one_of_them_changes_nothing_else_that_is_drawn(name, camera):
 
 def test_seed_and_step_alone_decide():
     poses, *_ = make_set(H36M16)
-    settings = dict.fromkeys(WIDENED, 0.4)
+    settings = dict.fromkeys((*WIDENED, "trunk"), 0.4)
     first, again = draw(poses, **settings), draw(poses, **settings)
     assert torch.equal(first.keypoints_BJ2, again.keypoints_BJ2)
     by_tensor = draw(poses, step=torch.tensor(5), **settings)
     assert torch.equal(first.keypoints_BJ2, by_tensor.keypoints_BJ2)
     assert not torch.equal(first.keypoints_BJ2, draw(poses, step=6, **settings).keypoints_BJ2)
     assert not torch.equal(first.keypoints_BJ2, draw(poses, seed=1, **settings).keypoints_BJ2)
+
+
+@pytest.mark.parametrize("skeleton", SKELETONS)
+def test_another_trunk_has_other_lengths_alike_on_both_sides_and_other_shoulders_and_leaves_the_limbs(skeleton):
+    poses, *_ = make_set(skeleton)
+    plain, drawn = draw(poses, skeleton), draw(poses, skeleton, trunk=0.2)
+    limbs = bone_indices(skeleton, ARMS + LEGS)
+    factors_BE = lengths(drawn.pose_BJ3, skeleton) / lengths(plain.pose_BJ3, skeleton)
+    torch.testing.assert_close(factors_BE[:, limbs], torch.ones(40, 8), rtol=1e-4, atol=1e-4)
+    ends = [directions(drawn, poses, skeleton), directions(plain, poses, skeleton)]
+    others = [
+        bone for bone in range(len(skeleton.bones)) if bone not in bone_indices(skeleton, ("LShoulder", "RShoulder"))
+    ]
+    torch.testing.assert_close(ends[0][:, others], ends[1][:, others], rtol=1e-4, atol=1e-4)
+    trunk = ("Spine", "LHip", "LShoulder", "Head")
+    for first, second in zip(trunk, ("Thorax", "RHip", "RShoulder", None), strict=True):
+        factor_B = factors_BE[:, bone_indices(skeleton, [first])[0]]
+        assert 0.12 < factor_B.log().std() < 0.28
+        if second:
+            same_B = factors_BE[:, bone_indices(skeleton, [second])[0]]
+            torch.testing.assert_close(same_B, factor_B, rtol=1e-4, atol=1e-4)
+    free = [factors_BE[:, bone].log() for bone in bone_indices(skeleton, trunk)]
+    assert torch.corrcoef(torch.stack(free)).fill_diagonal_(0).abs().max() < 0.6, "each by itself"
+    up_B3 = ends[1][:, bone_indices(skeleton, ["Thorax"])[0]]
+    rise = [
+        ((ends[0] - ends[1])[:, bone] * up_B3).sum(-1) for bone in bone_indices(skeleton, ["LShoulder", "RShoulder"])
+    ]
+    assert torch.stack(rise).abs().mean() > 0.05
+    assert ((rise[0] > 0) == (rise[1] > 0)).float().mean() > 0.9, "both shoulders move up, or both down"
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS)
@@ -93,6 +124,22 @@ def test_recombined_limbs_are_those_of_some_pose_as_seen_from_its_own_trunk_and_
         differences_BN = (new_BE2[:, None] - own_NE2[None]).abs().amax((2, 3))
         assert differences_BN.amin(1).amax() < 1e-3, "every limb is somebody's"
         assert (differences_BN.argmin(1) != EVERY).float().mean() > 0.8, "and seldom one's own"
+
+
+def test_a_limb_sways_as_a_whole_by_as_much_as_was_asked_and_the_trunk_stays():
+    poses, *_ = make_set(H36M16)
+    drawn_BE3 = directions(draw(poses, sway=0.1), poses)
+    others = [bone for bone in range(15) if bone not in bone_indices(H36M16, ARMS + LEGS)]
+    torch.testing.assert_close(drawn_BE3[:, others], poses.directions_NE3[:, others], rtol=1e-4, atol=1e-5)
+    turned = []
+    for first, second in zip((ARMS + LEGS)[::2], (ARMS + LEGS)[1::2], strict=True):
+        pair = bone_indices(H36M16, (first, second))
+        before_B, after_B = ((end[:, pair[0]] * end[:, pair[1]]).sum(-1) for end in (poses.directions_NE3, drawn_BE3))
+        torch.testing.assert_close(after_B, before_B, rtol=1e-4, atol=1e-4)  # elbow and knee keep their angle
+        cosine_B = (poses.directions_NE3[:, pair[0]] * drawn_BE3[:, pair[0]]).sum(-1)
+        turned.append(cosine_B.clamp(-1, 1).arccos())
+    # Two of the three axes turn a direction: the mean length of a plane's normal vector of 0.1.
+    assert torch.cat(turned).mean().item() == pytest.approx(0.1 * math.sqrt(math.pi / 2), rel=0.15)
 
 
 def test_the_share_of_recombined_limbs_is_as_asked():

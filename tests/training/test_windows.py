@@ -37,7 +37,12 @@ DRAWN = {
     "augmentation__tilt_rad": 0.01,
     "augmentation__distance": 0.02,
 }
-WIDENED = {"augmentation__recombine": 0.5, "augmentation__limbs": 0.3, "augmentation__tip": 0.3}
+WIDENED = {
+    "augmentation__recombine": 0.5,
+    "augmentation__limbs": 0.3,
+    "augmentation__tip": 0.3,
+    "augmentation__sway": 0.2,
+}
 TAUGHT = DRAWN | {
     "weak__pseudo_labels__share": 0.5,
     "weak__pseudo_labels__poses": 100,

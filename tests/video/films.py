@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from wsgcn.base.errors import InputError
 from wsgcn.video import models
@@ -68,6 +69,16 @@ def write_film(
             frame.pts = number if times_s is None else round(times_s[number] * 1000)
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    return path
+
+
+def write_gif(
+    path: Path, times_s: Sequence[float], shown: Callable[[int, tuple[int, int]], np.ndarray] = picture
+) -> Path:
+    """Write an animated GIF, whose last frame stands as long as the one before."""
+    pictures = [Image.fromarray(shown(number, SIZE)) for number in range(len(times_s))]
+    delays_ms = np.round(np.diff(times_s, append=2 * times_s[-1] - times_s[-2]) * 1000).astype(int).tolist()
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=delays_ms, loop=0)
     return path
 
 

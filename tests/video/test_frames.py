@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tests.video.films import SIZE, picture, turned, write_film
+from tests.video.films import SIZE, picture, turned, write_film, write_gif
 from wsgcn.base.errors import InputError
 from wsgcn.video import limits
 from wsgcn.video.frames import Video, is_video
@@ -44,6 +44,34 @@ def test_the_usual_films_are_told_by_their_content_and_read_frame_by_frame(tmp_p
         assert shades_off(frame, picture(number + 1)) > 10
 
 
+def test_a_gif_is_a_film_whose_frames_stand_as_long_as_it_says(tmp_path):
+    times_s = [0, 0.04, 0.1, 0.2, 0.24, 0.5]
+    path = write_gif(tmp_path / "a.gif", times_s)
+    assert is_video(path)
+    with Video(path) as video:
+        frames = list(video)
+    assert video.size == SIZE
+    np.testing.assert_allclose([frame.time_s for frame in frames], times_s, atol=1e-6)
+    assert [shades_off(frame, picture(number)) < 4 for number, frame in enumerate(frames)] == [True] * 6
+
+
+def test_a_transport_stream_of_a_camera_has_a_time_before_each_packet(tmp_path):
+    content = write_film(tmp_path / "a.ts", codec="mpeg2video").read_bytes()
+    packets = [bytes(4) + content[at : at + 188] for at in range(0, len(content), 188)]
+    (tmp_path / "a.mts").write_bytes(b"".join(packets))
+    assert is_video(tmp_path / "a.mts")
+    with Video(tmp_path / "a.mts") as video:
+        assert len(list(video)) == 8
+
+
+@pytest.mark.parametrize("content", [b"GIF89a", b"GIF89a" + bytes(300)])
+def test_a_gif_without_pictures_is_one_sentence(tmp_path, content):
+    pytest.importorskip("av", reason="the extra video is not installed")
+    (tmp_path / "a.gif").write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.gif: "):
+        Video(tmp_path / "a.gif")
+
+
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 def test_a_film_that_was_held_on_its_side_is_turned_upright(tmp_path, degrees):
     path = turned(write_film(tmp_path / "a.mp4"), degrees)
@@ -53,14 +81,22 @@ def test_a_film_that_was_held_on_its_side_is_turned_upright(tmp_path, degrees):
         assert shades_off(next(iter(video)), upright) < 4
 
 
-def test_a_film_with_wide_pixels_gets_square_ones(tmp_path):
-    with Video(write_film(tmp_path / "a.mp4", aspect=Fraction(4, 3))) as video:
-        assert video.size == (85, 48)
+@pytest.mark.parametrize(
+    ("degrees", "aspect", "size", "stored_size", "upright_aspect"),
+    [
+        (0, Fraction(4, 3), (85, 48), (64, 48), Fraction(4, 3)),
+        (90, Fraction(4, 3), (48, 85), (48, 64), Fraction(3, 4)),
+        (0, None, (64, 48), (64, 48), Fraction(1)),
+    ],
+)
+def test_a_film_with_wide_pixels_gets_square_ones(tmp_path, degrees, aspect, size, stored_size, upright_aspect):
+    with Video(turned(write_film(tmp_path / "a.mp4", aspect=aspect), degrees)) as video:
+        assert (video.size, video.stored_size, video.pixel_aspect) == (size, stored_size, upright_aspect)
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{}", b"[" * 300, b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", b"ffconcat version 1.0\nfile a.mp4\n", b"GIF89a"],
+    [b"", b"{}", b"[" * 300, b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n", b"ffconcat version 1.0\nfile a.mp4\n", b"GIF8"],
 )
 def test_what_is_no_film_or_only_names_others_is_none(tmp_path, content):
     path = tmp_path / "a.mp4"

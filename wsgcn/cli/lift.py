@@ -28,6 +28,7 @@ JOINT_ORDERS = (
 )
 
 _PAGES = (".html", ".htm")
+_FILMS = re.compile(r"\b(video|animated)\b")  # of the kinds in wsgcn.base.signatures
 
 _EPILOG = """\
 examples:
@@ -42,12 +43,12 @@ examples:
   wsgcn lift huge.parquet -o huge_3d.parquet
   wsgcn lift folder_of_parquet/ --ray -o folder_of_3d/
 
-INPUT is a video (MP4, MOV, WebM, ...), in which BlazePose finds and follows somebody; `wsgcn detector install`
-fetches its networks. Or it is a file or a folder with keypoints: COCO results or annotations, AlphaPose, tracked people
-by frame, OpenPose (a folder), Ultralytics' JSON or label files, MMPose 1.x, MediaPipe, easy_ViTPose, skeleton sequences
-of GAST-Net and Kinetics, VideoPose3D's npz and Detectron's of its first step, npz or npy arrays, detections.h5; with
---joints any JSON. Parquet, and detections.h5 without --person, are lifted in batches with everybody in them, into
-Parquet or HDF5. Without --intrinsics a pose is relative to its hip.
+INPUT is a video (MP4, MOV, WebM, ...) or an animated GIF, in which BlazePose finds people and follows them; `wsgcn
+detector install` fetches its networks. Or it is a file or a folder with keypoints: COCO results or annotations,
+AlphaPose, tracked people by frame, OpenPose (a folder), Ultralytics' JSON or label files, MMPose 1.x, MediaPipe,
+easy_ViTPose, skeleton sequences of GAST-Net and Kinetics, VideoPose3D's npz and Detectron's of its first step, npz or
+npy arrays, detections.h5; with --joints any JSON. Parquet, and detections.h5 without --person, are lifted in batches
+with everybody in them, into Parquet or HDF5. Without --intrinsics a pose is relative to its hip.
 """
 
 
@@ -91,6 +92,13 @@ def add_parser(subparsers: "Subparsers") -> None:
         "values)",
     )
     what.add_argument(
+        "--pixel-aspect",
+        type=_aspect,
+        metavar="W:H",
+        help="width over height of a pixel, such as 16:15, of keypoints found in a video with wide or narrow pixels "
+        "that was not stretched first (default: 1:1)",
+    )
+    what.add_argument(
         "--person",
         metavar="ID",
         help="whom to lift: a track, or without tracks 1 for whom the file shows longest; see --list (default in a "
@@ -107,6 +115,9 @@ def add_parser(subparsers: "Subparsers") -> None:
     )
     video = parser.add_argument_group("of a video")
     video.add_argument("--keypoints-out", type=Path, metavar="FILE", help="write the 2D keypoints too, .json")
+    video.add_argument(
+        "--max-people", type=int, metavar="N", help="follow at most N people at a time (default: 10), the surest first"
+    )
     video.add_argument("--models", type=Path, metavar="DIR", help="the detector's networks (default: the user's cache)")
     holes = parser.add_argument_group("holes and noise")
     holes.add_argument(
@@ -143,6 +154,8 @@ def run(arguments: argparse.Namespace) -> int:
     is_for_batches = not arguments.ray and _is_for_batches(arguments)
     if arguments.unit == "share" and (arguments.ray or is_for_batches):
         raise InputError("--unit: is share, but Parquet and detections.h5 hold pixels.")
+    if arguments.pixel_aspect and (arguments.ray or is_for_batches):
+        raise InputError("--pixel-aspect: is for one person; Parquet and detections.h5 are lifted as square pixels.")
     lift = _lift_folder if arguments.ray else _lift_batches if is_for_batches else _lift_clip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PlausibilityWarning)  # they are told in lines of their own
@@ -161,6 +174,7 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
         person=person,
         intrinsics=arguments.intrinsics,
         fps=fps,
+        pixel_aspect=arguments.pixel_aspect or 1.0,
         options=_options(arguments),
     )
     _write(lifted, arguments.output, arguments.keypoints)
@@ -177,19 +191,33 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
 def _open(arguments: argparse.Namespace) -> tuple["KeypointFile", float | None, str | None]:
     """The keypoints, how many frames they have a second, and who is asked for."""
     from wsgcn.base.errors import InputError
+    from wsgcn.base.signatures import kind_of_file
     from wsgcn.lifting.keypoints.formats import open_keypoints
-    from wsgcn.video.frames import is_video
+    from wsgcn.video.frames import KINDS, SUFFIXES, is_video
 
     if not is_video(arguments.keypoints):
-        for option, value in (("--keypoints-out", arguments.keypoints_out), ("--models", arguments.models)):
+        for option, value in (
+            ("--keypoints-out", arguments.keypoints_out),
+            ("--models", arguments.models),
+            ("--max-people", arguments.max_people),
+        ):
             if value is not None:
                 raise InputError(f"{option}: is for videos, but {arguments.keypoints} is none.")
+        kind = kind_of_file(arguments.keypoints)
+        if kind is None and arguments.keypoints.suffix.lower() in SUFFIXES and arguments.keypoints.is_file():
+            raise InputError(f"{arguments.keypoints}: begins like no video of a known kind ({KINDS}); is it damaged?")
+        if kind is not None and _FILMS.search(kind):
+            raise InputError(
+                f"{arguments.keypoints}: is {kind}; videos are read as {KINDS}. FFmpeg makes one of it: "
+                f"ffmpeg -i {arguments.keypoints.name} clip.mp4"
+            )
         file = open_keypoints(arguments.keypoints, arguments.format, arguments.joints, arguments.unit)
         return file, arguments.fps, arguments.person
     for option, value in (
         ("--format", arguments.format),
         ("--joints", arguments.joints),
         ("--unit", arguments.unit),
+        ("--pixel-aspect", arguments.pixel_aspect),
     ):
         if value is not None:
             raise InputError(f"{option}: is for files of keypoints, but {arguments.keypoints} is a video.")
@@ -202,19 +230,24 @@ def _detect(arguments: argparse.Namespace) -> tuple["KeypointFile", float, str]:
     from wsgcn.lifting.keypoints.video import read_video, write_keypoints
     from wsgcn.lifting.lifter import check_fps
     from wsgcn.running.progress import TerminalBar
+    from wsgcn.video.tracking import MOST_PEOPLE
 
     path, out = arguments.keypoints, arguments.keypoints_out
     check_fps(arguments.fps)
     if out is not None and out.suffix.lower() != ".json":
         raise InputError(f"{out}: has the suffix {out.suffix!r}; keypoints are written as .json.")
-    film = read_video(path, models=arguments.models, fps=arguments.fps, bars=TerminalBar)
-    for note in film.notes:
-        print(f"{path}: {note}.", file=sys.stderr)
+    most = MOST_PEOPLE if arguments.max_people is None else arguments.max_people
+    if most < 1:
+        raise InputError(f"--max-people: is {most}, expected at least 1.")
+    film = read_video(path, models=arguments.models, fps=arguments.fps, most=most, bars=TerminalBar)
     person = choose_person(film.keypoints, arguments.person or film.longest)
+    for note in film.notes_for(person):
+        print(f"{path}: {note}.", file=sys.stderr)
     if out is not None:
-        write_keypoints(film, person, out)
+        write_keypoints(film, out)
         width, height = film.size
-        print(f"{out}: the keypoints; to lift them again give --size {width}x{height} --fps {film.fps:.6g}")
+        whom = f" --person {person}" if len(film.keypoints.people) > 1 else ""
+        print(f"{out}: the keypoints; to lift them again give --size {width}x{height} --fps {film.fps:.6g}{whom}")
     return film.keypoints, film.fps, person
 
 
@@ -340,3 +373,10 @@ def _size(text: str) -> tuple[int, int]:
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no size such as 1920x1080")
     return int(found[1]), int(found[2])
+
+
+def _aspect(text: str) -> float:
+    found = re.fullmatch(r"([1-9]\d{0,4})[:/]([1-9]\d{0,4})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no shape of a pixel such as 16:15")
+    return int(found[1]) / int(found[2])

@@ -1,6 +1,7 @@
 """`wsgcn view`: poses as a web page."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from wsgcn.base.errors import InputError
     from wsgcn.rendering.sources import read_sequences
+    from wsgcn.rendering.video_strip import note_on_pixels
     from wsgcn.rendering.viewer import within, write_viewer
 
     if arguments.output.suffix.lower() not in (".html", ".htm"):
@@ -71,7 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.poses, arguments.detections, arguments.subject, arguments.take, arguments.serial
     )
     shown = list(within(sequences, arguments.max_frames))
-    frames = write_viewer(arguments.output, shown, title=arguments.poses.name, video=arguments.video)
+    note = None if arguments.video is None else note_on_pixels(arguments.video, shown)
+    about = "" if note is None else f"{note}."
+    frames = write_viewer(arguments.output, shown, title=arguments.poses.name, about=about, video=arguments.video)
+    if note is not None:
+        print(f"Warning: {note}.", file=sys.stderr)
     size_mb = arguments.output.stat().st_size / 1e6
     print(f"{arguments.output}: {frames} frames of {len(shown)} sequences, {size_mb:.1f} MB")
     if frames == arguments.max_frames:

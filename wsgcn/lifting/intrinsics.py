@@ -23,8 +23,8 @@ Intrinsics = str | float | Path | np.ndarray
 _NUMBER = re.compile(r"([0-9.]+)\s*(px|deg)?")
 
 
-def intrinsics_px(given: Intrinsics, size: tuple[int, int]) -> np.ndarray:
-    """The intrinsics vector (9,) float64 in pixels, see `wsgcn.pose.camera`.
+def intrinsics_px(given: Intrinsics, size: tuple[int, int], pixel_aspect: float = 1.0) -> np.ndarray:
+    """The intrinsics vector (9,) float64 in square pixels, see `wsgcn.pose.camera`.
 
     Args:
         given: a matrix (3, 3) or vector (9,); a number, the focal length in pixels, also as "1145px"; "65deg", the
@@ -32,26 +32,34 @@ def intrinsics_px(given: Intrinsics, size: tuple[int, int]) -> np.ndarray:
             calibration tool writes, see `wsgcn.lifting.calibrations`, of which FILE:NAME is one of several cameras.
             Without a matrix the principal point is the centre of the picture.
         size: width and height of the picture, px.
+        pixel_aspect: width over height of its pixels. A calibration (matrix, vector, file) is in such pixels; a focal
+            length is in square ones, as wide as these are high.
 
     Raises:
         InputError: it is none of these, the file cannot be read, or the camera is impossible for the picture.
     """
-    width_px, height_px = size
     if isinstance(given, np.ndarray):
         vector = given.astype(np.float64) if given.shape == (9,) else _from_matrix(given, "intrinsics")
-        return _checked(vector, "intrinsics", size)
+        return _squared(_checked(vector, "intrinsics", size), pixel_aspect)
+    width_px, height_px = size[0] * pixel_aspect, size[1]
     number = _NUMBER.fullmatch(str(given).strip())
     try:
         value = float(number[1]) if number else float("nan")
     except ValueError:
         raise InputError(f"intrinsics: {shown(given)} is no number.") from None
     if number is None:
-        return _checked(_from_file(str(given), size), str(given), size)
+        return _squared(_checked(_from_file(str(given), size), str(given), size), pixel_aspect)
     if number[2] == "deg":
         if not 0 < value < 180:
             raise InputError(f"intrinsics: a field of view of {value:g} degrees, expected one between 0 and 180.")
         value = width_px / 2 / math.tan(math.radians(value) / 2)
-    return _checked(np.array([value, value, width_px / 2, height_px / 2, 0, 0, 0, 0, 0]), "intrinsics", size)
+    vector = np.array([value, value, width_px / 2, height_px / 2, 0, 0, 0, 0, 0])
+    return _checked(vector, "intrinsics", (round(width_px), height_px))
+
+
+def _squared(vector: np.ndarray, pixel_aspect: float) -> np.ndarray:
+    """The camera in square pixels; its distortion is one of rays and stays."""
+    return np.concatenate([vector[:4] * (pixel_aspect, 1, pixel_aspect, 1), vector[4:]])
 
 
 def _from_matrix(matrix: np.ndarray, origin: str) -> np.ndarray:

@@ -13,7 +13,7 @@ camera; and it lifts no frame in which a joint is missing.
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -134,6 +134,7 @@ class Lifter:
         person: str | None = None,
         intrinsics: Intrinsics | None = None,
         fps: float | None = None,
+        pixel_aspect: float = 1.0,
         options: Options | None = None,
     ) -> Lifted:
         """Lift one person.
@@ -149,6 +150,8 @@ class Lifter:
             intrinsics: of the camera, see `wsgcn.lifting.intrinsics.intrinsics_px`; gives the root's place.
             fps: frames a second, positive, passed on to the output. A network over time lifts them at the rate that it
                 has learnt, see `rate_note`.
+            pixel_aspect: width over height of a pixel. `size`, the keypoints and a calibration are in such pixels; what
+                is lifted, and stands in the result, is in square ones, as wide as these are high.
             options: holes and smoothing, see `Options`.
 
         Raises:
@@ -164,7 +167,8 @@ class Lifter:
         file = self._open(keypoints, format, joints, unit)
         track = file.track(choose_person(file, person))
         size = picture_size(file.origin, track.size, size)
-        camera = None if intrinsics is None else intrinsics_px(intrinsics, size)
+        camera = None if intrinsics is None else intrinsics_px(intrinsics, size, pixel_aspect)
+        track, size = _in_square_pixels(track, size, pixel_aspect)
         doubts = () if camera is None else camera_warnings(camera, size)
         rows = self.lift_rows(file.origin, track, file.order, size, camera, options, fps)
         verdict = judge(self.tally(track, file.order, rows, size), size)
@@ -367,6 +371,17 @@ def picture_size(origin: Path, known: Size | None, given: Size | None) -> Size:
     if len(size) != 2 or not all(1 <= side <= LARGEST_SIDE for side in size):
         raise InputError(f"{origin}: the size is {brief(size, 60)}, expected a positive width and height.")
     return size[0], size[1]
+
+
+def _in_square_pixels(track: Track, size: Size, aspect: float) -> tuple[Track, Size]:
+    """Raises InputError: pixels have no such shape."""
+    if aspect == 1:
+        return track, size
+    if not 0.2 <= aspect <= 5:
+        raise InputError(f"pixel_aspect: is {aspect:g}, expected width over height of a pixel, 0.2 to 5.")
+    if not track.normalised:
+        track = replace(track, keypoints=track.keypoints * np.array([aspect, 1], dtype=np.float32))
+    return track, (max(1, round(size[0] * aspect)), size[1])
 
 
 def check_fps(fps: float | None) -> None:

@@ -232,18 +232,21 @@ def check_places(
     legs = [skeleton.joints.index(joint) for joint in _LEGS]
     is_guess_TJ = ~_is_sure(scores_TJ, is_share=is_share) & ~_outside(points_TJ2, size, _FARTHEST_GUESS)
     is_far_TJ[:, legs] &= ~is_guess_TJ[:, legs]
-    if is_far_TJ.any():
+    known = ~np.isnan(points_TJ2).all()
+    is_in_corner = known and np.nanmax(np.abs(points_TJ2), initial=0) <= _SMALLEST_EXTENT_PX
+    if is_far_TJ.any() or is_in_corner:
         known_TJ2 = np.where(np.isfinite(points_TJ2), points_TJ2, np.nan)
         refusal = judge(_tally_of_points(frames_T, known_TJ2, scores_TJ, skeleton, size, is_share), size).refusal
         if refusal:
             raise InputError(sentence(origin, refusal))
+    if is_far_TJ.any():
         row, joint = np.argwhere(is_far_TJ)[0]
         x, y = points_TJ2[row, joint].tolist()
         raise InputError(
             f"{origin}: in frame {frames_T[row]} {skeleton.joints[joint]} lies at ({x:.6g}, {y:.6g}) px, far outside "
             f"the picture of {size[0]}x{size[1]}; is the size right?"
         )
-    if np.nanmax(np.abs(points_TJ2), initial=0) <= _SMALLEST_EXTENT_PX and not np.isnan(points_TJ2).all():
+    if is_in_corner:
         raise InputError(
             f"{origin}: all its keypoints lie within {_SMALLEST_EXTENT_PX:g} px of the picture's corner, expected "
             "pixels; if they are shares of the picture, say so by unit, as share."

@@ -41,7 +41,8 @@ def cut_strips(
 
     Raises:
         InputError: the video cannot be read (see `wsgcn.video.frames.Video`), ends before the sequences begin, or has
-            another shape than their pictures; or a sequence does not know its frames' numbers.
+            another shape than their pictures, with square pixels or its own; or a sequence does not know its frames'
+            numbers.
     """
     spans = []
     for sequence in sequences:
@@ -60,7 +61,7 @@ def cut_strips(
             picture = Image.fromarray(np.ascontiguousarray(frame.picture_HWC))
             for index, (sequence, (_, last), box_px) in enumerate(zip(sequences, spans, boxes_px, strict=True)):
                 if firsts[index] <= number <= last:
-                    _check_shape(video, picture.size, sequence)
+                    _check_shape(film, sequence)
                     pictures[index].append(_jpeg(picture, sequence.size_px or picture.size, box_px))
     if not any(pictures):
         raise InputError(f"{video}: ends before frame {begin}, with which {sequences[0].title} begins.")
@@ -93,15 +94,35 @@ def _nearest(numbers: Sequence[int], frames: Iterable[Frame], fps: float | None)
         yield numbers[done], before[1]
 
 
-def _check_shape(video: Path | str, size: tuple[int, int], sequence: PoseSequence) -> None:
-    if sequence.size_px is None:
-        return
-    width, height = sequence.size_px
-    if abs(size[0] * height / (size[1] * width) - 1) > _SAME_SHAPE:
-        raise InputError(
-            f"{video}: has frames of {size[0]}x{size[1]} px, but the keypoints of {sequence.title} lie in a picture of "
-            f"{width}x{height} px; expected the video that they were found in."
+def note_on_pixels(video: Path | str, sequences: Sequence[PoseSequence]) -> str | None:
+    """A sentence if the keypoints of a sequence lie in the video's stored pixels, which are not square; or None.
+
+    Raises:
+        InputError: the video cannot be read.
+    """
+    with Video(video) as film:
+        sizes = [sequence.size_px for sequence in sequences if sequence.size_px is not None]
+        if not any(_is_shape(size, film.stored_size) and not _is_shape(size, film.size) for size in sizes):
+            return None
+        aspect = f"{film.pixel_aspect.numerator}:{film.pixel_aspect.denominator}"
+        return (
+            f"{Path(video).name} has pixels of {aspect}, and the keypoints lie in them as if they were square; lift "
+            f"them again with --pixel-aspect {aspect}, unless it was done with a calibration of such pixels"
         )
+
+
+def _is_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    return abs(size[0] * other[1] / (size[1] * other[0]) - 1) <= _SAME_SHAPE
+
+
+def _check_shape(film: Video, sequence: PoseSequence) -> None:
+    size_px = sequence.size_px
+    if size_px is None or _is_shape(size_px, film.size) or _is_shape(size_px, film.stored_size):
+        return
+    raise InputError(
+        f"{film.path}: has frames of {film.size[0]}x{film.size[1]} px, but the keypoints of {sequence.title} lie in a "
+        f"picture of {size_px[0]}x{size_px[1]} px; expected the video that they were found in."
+    )
 
 
 def _jpeg(picture: Image.Image, size_px: tuple[int, int], box_px: Box) -> bytes:

@@ -191,6 +191,8 @@ class Drawer:
             bones_BG = normal_BC[:, _BONES - _SIZE :] * settings.bones
             factors_BG = exp(bones_BG + settings.size * normal_BC[:, :1])
             lengths_RE = lengths_RE * of_rows(factors_BG)[:, self._group_E]
+        if widener is not None:
+            directions_RE3, lengths_RE = widener.shaped(directions_RE3, lengths_RE, more_RC)
         world_RJ3 = self._chain_JE @ (directions_RE3 * lengths_RE[..., None])
         if widener is not None:
             world_RJ3 = widener.tipped(world_RJ3, more_RC)

@@ -31,6 +31,9 @@ class AnyCamera(Section):
     centre: Annotated[float, Field(ge=0, le=1)]
 
 
+_WIDENING = ("trunk", "recombine", "sway", "limbs", "tip", "noise", "outliers", "coco", "missing")
+
+
 class Augmentation(Section):
     """How labelled poses are drawn anew, see `wsgcn.training.augmentation`."""
 
@@ -43,7 +46,9 @@ class Augmentation(Section):
     distance: Spread
     camera: Literal["capture", "any"]
     any: AnyCamera
+    trunk: Spread
     recombine: Likelihood
+    sway: Spread
     limbs: Likelihood
     tip: Likelihood
     noise: Spread
@@ -54,7 +59,7 @@ class Augmentation(Section):
     @property
     def is_widened(self) -> bool:
         """Whether anything of `wsgcn.training.widening` is on."""
-        return any((self.recombine, self.limbs, self.tip, self.noise, self.outliers, self.coco, self.missing))
+        return any(getattr(self, name) for name in _WIDENING)
 
     @property
     def is_on(self) -> bool:

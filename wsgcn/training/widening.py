@@ -1,6 +1,8 @@
 """Augmentation for people whom no capture shows: motion widened on purpose, and 2D as detectors give it.
 
-Motion: arms and legs from other poses, arms and legs anywhere within the limits of their joints, bodies tipped over.
+Bodies: trunks of other shapes, since what a skeleton calls hip and shoulder differs from one to the next.
+Motion: arms and legs from other poses, turned a little more, or anywhere within the limits of their joints; bodies
+tipped over.
 2D: Hip, Spine, Thorax and Head as they follow from COCO's joints; errors of every joint, and large ones of a few;
 joints that are not found. Each is off at 0. All random numbers come from a stream of their own, so that switching
 something on changes nothing else that is drawn. As in `wsgcn.training.augmentation` nothing is read back from the
@@ -18,10 +20,11 @@ from torch import Tensor
 from wsgcn.model.missing import fill_missing
 from wsgcn.pose.skeleton import Skeleton
 from wsgcn.training.params import Augmentation
-from wsgcn.training.rotations import about_x, about_y, about_z, normal, uniform
+from wsgcn.training.rotations import about_x, about_y, about_z, exp, normal, uniform
 from wsgcn.training.windows import Windows
 
 _STREAM = 0x80000000  # beyond every seed, so that no other seed has this stream
+_FRAMES = 0x80000000  # beyond every step, likewise: what is drawn for each frame of a window
 
 _LIMBS = ("LArm", "RArm", "LLeg", "RLeg")
 _BONES = {"Arm": ("Elbow", "Wrist"), "Leg": ("Knee", "Foot")}  # a limb's two bones, by their children
@@ -38,6 +41,9 @@ _LARGEST_TIP_DEG = 110.0
 _EYES_UP, _EYES_FORWARD, _EYES_SD = 0.55, 0.38, 0.06
 _HEAD_TURN_RAD = 0.4  # standard deviation of the head's turn against the shoulders
 _OUTLIER = 0.12  # of the person's extent in the picture: standard deviation of an outlier
+
+# What has a length of its own in a trunk.
+_TRUNK = (("Spine", "Thorax"), ("LHip", "RHip"), ("LShoulder", "RShoulder"), ("Head",))
 
 _LEGS = ("RKnee", "RFoot", "LKnee", "LFoot")
 # What is missing together: single joints, ends of limbs, limbs, and what lies below the picture's edge.
@@ -65,8 +71,18 @@ class _Columns:
     outlier: int = 39  # J, then 4 J of noise and outliers
 
     @property
-    def count(self) -> int:
+    def trunk(self) -> int:
+        """Lengths of `_TRUNK`, how far up the shoulders are."""
         return self.outlier + 5 * self.joints
+
+    @property
+    def sway(self) -> int:
+        """Of each limb three angles."""
+        return self.trunk + len(_TRUNK) + 1
+
+    @property
+    def count(self) -> int:
+        return self.sway + 3 * len(_LIMBS)
 
 
 class Widener:
@@ -96,12 +112,15 @@ class Widener:
             frames: of a window, each of which has the window's numbers, (rows * frames, columns); but errors of the 2D
                 are drawn for each frame by itself.
         """
-        if frames > 1 and (self._settings.noise or self._settings.outliers):
-            random_RC = uniform(self._seed, step, rows * frames, self._columns.count, device)
-            of_windows = random_RC[::frames, : self._columns.outlier].repeat_interleave(frames, 0)
-            return torch.cat((of_windows, random_RC[:, self._columns.outlier :]), dim=1)
         random_BC = uniform(self._seed, step, rows, self._columns.count, device)
-        return random_BC if frames == 1 else random_BC.repeat_interleave(frames, 0)
+        if frames == 1:
+            return random_BC
+        random_RC = random_BC.repeat_interleave(frames, 0)
+        if self._settings.noise or self._settings.outliers:
+            errors = slice(self._columns.outlier, self._columns.trunk)
+            columns = errors.stop - errors.start
+            random_RC[:, errors] = uniform(self._seed, step ^ _FRAMES, rows * frames, columns, device)
+        return random_RC
 
     def moved(
         self,
@@ -111,13 +130,13 @@ class Widener:
         random_BC: Tensor,
         windows: Windows | None = None,
     ) -> Tensor:
-        """The bones' directions (B, E, 3), world axes, of the poses `index_B` with limbs of other poses or anywhere.
+        """The bones' directions (B, E, 3), world axes, of the poses `index_B` with limbs that are moved.
 
         Args:
             windows: the poses are the frames of such, one window after the other, and limbs come from windows too.
         """
         directions_BE3, lengths_BE = all_directions_NE3[index_B], all_lengths_NE[index_B]
-        if not (self._settings.recombine or self._settings.limbs):
+        if not (self._settings.recombine or self._settings.sway or self._settings.limbs):
             return directions_BE3
         directions_BE3 = directions_BE3.clone()
         axes = self._axes(directions_BE3, lengths_BE)
@@ -135,6 +154,14 @@ class Widener:
                 for bone in (bone for limb in limbs for bone in self._limb_E[limb]):
                     given_B3 = (turn_B33 @ donor_BE3[:, bone, :, None])[..., 0]
                     directions_BE3[:, bone] = torch.where(is_chosen_B[:, None], given_B3, directions_BE3[:, bone])
+        if self._settings.sway:
+            angle_B43 = self._settings.sway * normal(random_BC[:, self._columns.sway : self._columns.count]).unflatten(
+                1, (len(_LIMBS), 3)
+            )
+            for limb, angle_B3 in zip(_LIMBS, angle_B43.unbind(1), strict=True):
+                x_B, y_B, z_B = angle_B3.unbind(1)
+                bones, turn_B33 = self._limb_E[limb], about_x(x_B) @ about_y(y_B) @ about_z(z_B)
+                directions_BE3[:, bones] = directions_BE3[:, bones] @ turn_B33.mT
         if self._settings.limbs:
             for number, limb in enumerate(_LIMBS):
                 column = self._columns.limbs + 5 * number
@@ -160,6 +187,21 @@ class Widener:
             return torch.stack((torch.linalg.cross(left_B3, up_B3), left_B3, up_B3), dim=-1)
 
         return {"Arm": axes("Thorax", "Shoulder"), "Leg": axes("Spine", "Hip")}
+
+    def shaped(self, directions_BE3: Tensor, lengths_BE: Tensor, random_BC: Tensor) -> tuple[Tensor, Tensor]:
+        """Directions (B, E, 3) and lengths (B, E), m, of bodies with other trunks."""
+        if not self._settings.trunk:
+            return directions_BE3, lengths_BE
+        changes_BC = self._settings.trunk * normal(random_BC[:, self._columns.trunk : self._columns.sway])
+        directions_BE3, lengths_BE = directions_BE3.clone(), lengths_BE.clone()
+        for number, names in enumerate(_TRUNK):
+            bones = [self._joint[name] - 1 for name in names]
+            lengths_BE[:, bones] = lengths_BE[:, bones] * exp(changes_BC[:, number, None])
+        up_B3 = directions_BE3[:, self._joint["Thorax"] - 1]
+        for name in ("LShoulder", "RShoulder"):
+            bone = self._joint[name] - 1
+            directions_BE3[:, bone] = _unit(directions_BE3[:, bone] + changes_BC[:, -1:] * up_B3)
+        return directions_BE3, lengths_BE
 
     def tipped(self, world_BJ3: Tensor, random_BC: Tensor) -> Tensor:
         """Poses (B, J, 3), root-relative, world axes, of which some are tipped over as a whole."""
@@ -200,7 +242,7 @@ class Widener:
         settings, columns, joints = self._settings, self._columns, self._columns.joints
         if settings.noise or settings.outliers:
             extent_B = torch.linalg.vector_norm(keypoints_BJ2.amax(1) - keypoints_BJ2.amin(1), dim=-1)
-            error_BJ4 = normal(random_BC[:, columns.outlier + joints :]).unflatten(1, (joints, 4))
+            error_BJ4 = normal(random_BC[:, columns.outlier + joints : columns.trunk]).unflatten(1, (joints, 4))
             level_B = 2 * settings.noise * random_BC[:, columns.level]
             is_outlier_BJ = random_BC[:, columns.outlier : columns.outlier + joints] < settings.outliers
             error_BJ2 = level_B[:, None, None] * error_BJ4[..., :2]

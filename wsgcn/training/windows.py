@@ -35,12 +35,12 @@ class Windows(Tensors):
 
     def followed_by(self, other: "Windows") -> "Windows":
         """These, then those of another set, whose frames follow in the same set."""
-        ends = [torch.cat((mine, its)) for mine, its in zip(self._ends, other._ends, strict=True)]
-        return replace(self, lifted_M=ends[0], first_M=ends[1], last_M=ends[2])
-
-    @property
-    def _ends(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.lifted_M, self.first_M, self.last_M
+        return replace(
+            self,
+            lifted_M=torch.cat((self.lifted_M, other.lifted_M)),
+            first_M=torch.cat((self.first_M, other.first_M)),
+            last_M=torch.cat((self.last_M, other.last_M)),
+        )
 
 
 def seen(of_frames_N: Tensor, windows: Windows | None, index_B: Tensor) -> Tensor:
@@ -70,5 +70,7 @@ def windows_of(runs: Sequence[np.ndarray], context: Context, stride: int = 1) ->
         first.append(start + ends[run])
         last.append(start + ends[run + 1] - 1)
         start += int(ends[-1])
-    of_all = [torch.from_numpy(np.concatenate([*part, np.empty(0, np.int64)])) for part in (lifted, first, last)]
-    return Windows(*of_all, torch.arange(-context.before, context.after + 1))
+    lifted_M, first_M, last_M = (
+        torch.from_numpy(np.concatenate([*part, np.empty(0, np.int64)])) for part in (lifted, first, last)
+    )
+    return Windows(lifted_M, first_M, last_M, torch.arange(-context.before, context.after + 1))

@@ -1,4 +1,4 @@
-"""The frames of a film, upright and with square pixels, and when each of them is shown.
+"""The frames of a film or of an animated GIF, upright and with square pixels, and when each of them is shown.
 
 A film is foreign input: it is opened by its content as one of the usual containers, never as a playlist, which could
 name other files; its frames are decoded one by one, and what it may cost is bounded (docs/limits.md).
@@ -7,6 +7,7 @@ name other files; its frames are decoded one by one, and what it may cost is bou
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -22,17 +23,27 @@ from wsgcn.video import limits
 from wsgcn.video.extra import extra
 
 _KIND = "video"
+KINDS = "MP4, MOV, Matroska, WebM, AVI, MPEG, MTS, Ogg, FLV, WMV, GIF"
 # What is read: FFmpeg's names of the containers, by the bytes at a file's start.
-_CONTAINERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "ogg", "flv", "asf")
+_CONTAINERS = ("mov", "matroska", "avi", "mpegts", "mpeg", "ogg", "flv", "asf", "gif")
 _STARTS = (
+    b"GIF87a",
+    b"GIF89a",
     b"\x1a\x45\xdf\xa3",  # Matroska, WebM
     b"\x00\x00\x01\xba",  # MPEG program stream
     b"OggS",
     b"FLV\x01",
     b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",  # ASF, WMV
 )
+_PICTURES = (b"heic", b"heix", b"mif1", b"avif")  # brands of the same container that hold no film
+_LOOKED_AT = 256  # bytes
+SUFFIXES = (
+    *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
+    *(".ogv", ".flv", ".wmv", ".asf", ".gif"),
+)
 _BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")  # an MP4 or MOV's first, after its size
-_TS_PACKET = 188  # bytes; each begins with a G
+# A transport stream's packets, in bytes, each begin with a G; cameras (MTS) and Blu-rays put a time before it.
+_TS_PACKETS = ((188, 0), (192, 4))
 
 
 @dataclass(frozen=True)
@@ -52,12 +63,13 @@ def is_video(path: Path | str) -> bool:
     """Whether a file begins like a film; False for what is no readable file."""
     try:
         with regular_file(path).open("rb") as file:
-            start = file.read(_TS_PACKET + 1)
+            start = file.read(_LOOKED_AT)
     except (InputError, OSError):
         return False
-    is_transport_stream = len(start) > _TS_PACKET and start[0] == start[_TS_PACKET] == ord("G")
+    is_transport_stream = any(start[at : at + length + 1 : length] == b"GG" for length, at in _TS_PACKETS)
     is_avi = start[:4] == b"RIFF" and start[8:12] == b"AVI "
-    return start[4:8] in _BOXES or start.startswith(_STARTS) or is_avi or is_transport_stream
+    is_mp4 = start[4:8] in _BOXES and start[8:12] not in _PICTURES
+    return is_mp4 or start.startswith(_STARTS) or is_avi or is_transport_stream
 
 
 class Video:
@@ -66,6 +78,8 @@ class Video:
     Attributes:
         path: the file.
         size: width and height of the upright picture, px.
+        stored_size: the same before its pixels were made square, as tools have it that do not do so.
+        pixel_aspect: width over height of those pixels.
         rate: frames a second as the film declares them; None if it does not.
         frames: how many it declares or its length suggests, 0 if neither; for a progress bar.
         damaged: packets and frames that could not be decoded, or not wholly, so far.
@@ -81,10 +95,8 @@ class Video:
             import av
         check_file(regular_file(path), limits.FILE_BYTES)
         if not is_video(path):
-            raise InputError(
-                f"{path}: is no video of a known kind (MP4, MOV, Matroska, WebM, AVI, MPEG, Ogg, FLV, WMV)."
-            )
-        self.damaged = 0
+            raise InputError(f"{path}: is no video of a known kind ({KINDS}).")
+        self.damaged, self.stored_size, self.pixel_aspect = 0, (0, 0), Fraction(1)
         with ExitStack() as stack:
             with reading(path, _KIND):
                 # Playlists and lists of parts are no containers here; what they would name is not opened.
@@ -156,8 +168,12 @@ class Video:
                 self._check_pixels(frame)
                 self.damaged += frame.is_corrupt
                 if size is None:  # what the first frame is, all are
-                    size = _square(frame.width, frame.height, self._stream.sample_aspect_ratio)
+                    aspect = _aspect(self._stream.sample_aspect_ratio)
+                    size = max(1, round(frame.width * aspect)), frame.height
                     turns = round(frame.rotation / 90) % 4
+                    is_on_its_side = bool(turns % 2)
+                    self.stored_size = (frame.width, frame.height)[:: -1 if is_on_its_side else 1]
+                    self.pixel_aspect = 1 / aspect if is_on_its_side else aspect
                 with reading(self.path, _KIND):
                     picture = frame.to_ndarray(format="rgb24", width=size[0], height=size[1])
                 yield Frame(frame.time, np.rot90(picture, turns))
@@ -181,9 +197,7 @@ def _declared(stream: Any, container: Any) -> tuple[float | None, int, float | N
     return (float(rate) if rate and rate > 0 else None), max(stream.frames, 0), duration_s
 
 
-def _square(width: int, height: int, aspect: Any) -> tuple[int, int]:
-    """The size with square pixels: films for television and some cameras have wide or narrow ones."""
-    ratio = float(aspect) if aspect else 1.0
-    if not 0.2 <= ratio <= 5:
-        ratio = 1.0
-    return max(1, round(width * ratio)), height
+def _aspect(declared: Fraction | None) -> Fraction:
+    """Width over height of a pixel: films for television and some cameras have wide or narrow ones."""
+    is_one = declared and Fraction(1, 5) <= declared <= 5
+    return Fraction(declared) if declared and is_one else Fraction(1)

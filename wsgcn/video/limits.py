@@ -1,6 +1,6 @@
 """How much a film may cost; docs/limits.md has the same numbers for users.
 
-It is decoded frame by frame, and what stays of a frame is 33 points.
+It is decoded frame by frame, and what stays of a frame is 33 points of each person.
 """
 
 FILE_BYTES = 64 * 2**30  # ten hours of a good camera

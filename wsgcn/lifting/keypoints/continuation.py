@@ -1,11 +1,13 @@
 """Who is who from frame to frame, in files without tracks: by where they are.
 
-From one frame to the next people are assigned to each other so that the sum of their distances is smallest (Kuhn 1955,
-SciPy's `linear_sum_assignment`). The distance of two is the mean over their joints, in extents of the body, so that
+From one frame to the next people are assigned to each other so that the sum of their distances is smallest
+(`wsgcn.base.assignment`). The distance of two is the mean over their joints, in extents of the body, so that
 those near the camera may move further. Who is farther than a step is somebody new; who is not seen for a while is gone.
 """
 
 import numpy as np
+
+from wsgcn.base.assignment import assign
 
 MOST_PEOPLE = 500  # in a frame; the time of an assignment grows with the cube of it
 # A runner moves by a quarter of their height in a frame at 30 frames a second, and hidden people move unseen.
@@ -52,18 +54,12 @@ class _Known:
 
     def assign(self, frame: int, points_NK2: np.ndarray) -> np.ndarray:
         """The numbers (N,) of the people of a frame, who are the known ones from then on."""
-        from scipy.optimize import linear_sum_assignment  # a third of a second to import, for files without tracks
-
         if not len(self._ids_M):
             self._points_MK2 = points_NK2[:0]
         extents_N = _extents(points_NK2)
         steps_M = np.minimum(_STEP + _STEP_A_FRAME * (frame - self._frames_M), _LONGEST_STEP)
         cost_NM = self._distances(points_NK2, extents_N) / steps_M
-        # Who is too far costs more than any number of steps; of two at one place the first, who is surer, goes on.
-        cost_NM = np.where(cost_NM <= 1, cost_NM, 2.0 + len(points_NK2))
-        cost_NM += 1e-6 * np.arange(len(points_NK2))[:, None] / max(len(points_NK2), 1)
-        n, m = linear_sum_assignment(cost_NM)
-        n, m = n[cost_NM[n, m] < 2], m[cost_NM[n, m] < 2]
+        n, m = assign(cost_NM)  # the surer ones stand first
         ids_N = np.full(len(points_NK2), -1, dtype=np.int32)
         ids_N[n] = self._ids_M[m]
         new = ids_N < 0

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,12 @@ from wsgcn.detections.joint_orders import BLAZEPOSE_33
 from wsgcn.lifting.keypoints.base import Size, Track, Tracks
 from wsgcn.video.frames import Video
 from wsgcn.video.timing import Rows, rows_of
-from wsgcn.video.tracking import PersonTracker
+from wsgcn.video.tracking import MOST_PEOPLE, PeopleTracker
 
 # The format's names, which outputs keep, tell how frames are numbered: at a constant rate from the first on, or as they
 # come, where the film's own times are not known or not used.
 TIMED, COUNTED = "video", "video_counted"
 
-_NOBODY = np.full((33, 3), np.nan, dtype=np.float32)
 _DECIMALS = 6  # of parts of a picture: a hundredth of a pixel
 
 
@@ -31,30 +30,75 @@ class Film:
     """A film's people, and what is to be known of the film.
 
     Attributes:
-        keypoints: with a track for each of them, one after the other in time, in pixels; their frames are numbered from
-            the film's first, at a constant rate, see TIMED and COUNTED.
+        keypoints: with a track for each of them, in pixels: "1" is seen longest, "2" next, and so on. Frames are
+            numbered from the film's first, at a constant rate, see TIMED and COUNTED.
         fps: frames a second, as they are numbered.
         size: of the upright picture, px.
+        frames: how many rows show a picture of the film.
         notes: sentences on what the user should know: who is in it, a variable frame rate, damage.
     """
 
     keypoints: Tracks
     fps: float
     size: Size
+    frames: int
     notes: tuple[str, ...]
 
     @property
     def longest(self) -> str:
         """The person who is seen in the most frames."""
-        return max(self.keypoints.people, key=lambda person: person.frames).name
+        return self.keypoints.tracks[0].person
+
+    def notes_for(self, person: str) -> Iterator[str]:
+        """The notes, and how often the person is missing."""
+        [found] = [each.frames for each in self.keypoints.people if each.name == person]
+        if found < self.frames:
+            who = f"person {person}" if len(self.keypoints.people) > 1 else "the person"
+            yield f"{who} was not found in {self.frames - found} of {self.frames} frames"
+        yield from self.notes
 
 
-def read_video(path: Path, *, models: Path | None = None, fps: float | None = None, bars: Bars = no_bars) -> Film:
-    """Find a person in a film and follow them; when they are gone, the next.
+@dataclass(frozen=True)
+class _Sightings:
+    """Who is seen where in a film of F frames.
+
+    Attributes:
+        times_F: seconds, NaN where the film does not say.
+        people_N: a number for each person.
+        frames_N: the film's own.
+        values_N33: (N, 33, 3) x, y, visibility.
+    """
+
+    times_F: np.ndarray
+    people_N: np.ndarray
+    frames_N: np.ndarray
+    values_N33: np.ndarray
+
+    def of(self, people: Iterable[int]) -> "_Sightings":
+        """Those of some people."""
+        is_theirs = np.isin(self.people_N, list(people))
+        return replace(
+            self,
+            people_N=self.people_N[is_theirs],
+            frames_N=self.frames_N[is_theirs],
+            values_N33=self.values_N33[is_theirs],
+        )
+
+
+def read_video(
+    path: Path,
+    *,
+    models: Path | None = None,
+    fps: float | None = None,
+    most: int = MOST_PEOPLE,
+    bars: Bars = no_bars,
+) -> Film:
+    """Find the people in a film and follow them.
 
     Args:
         models: the folder with the detector's networks; None is the user's cache, see `wsgcn.video.models`.
         fps: frames a second, if it is another than the film's own, as in slow motion.
+        most: how many people to follow at a time.
         bars: shows how far it is.
 
     Raises:
@@ -62,39 +106,45 @@ def read_video(path: Path, *, models: Path | None = None, fps: float | None = No
             `wsgcn.video.frames.Video`), its frame rate is not known, or nobody is in it.
     """
     with Video(path) as video:
-        tracker = PersonTracker(models)
-        times_F, people_F, values_F33 = _followed(video, tracker, bars)
-    timeline = rows_of(path, times_F, video.rate, fps)
-    tracks = []
-    for person in np.unique(people_F[people_F > 0]):
-        of_them = np.where((people_F == person)[:, None, None], values_F33, np.nan)
-        tracks += _track(str(person), timeline.of(of_them), video.size)
+        tracker = PeopleTracker(models, most)
+        seen = _followed(video, tracker, bars)
+    if tracker.sure:
+        seen = seen.of(tracker.sure)
+    timeline = rows_of(path, seen.times_F, video.rate, fps)
+    people, counts = np.unique(seen.people_N, return_counts=True)
+    tracks: list[Track] = []
+    for person in people[np.argsort(-counts, kind="stable")]:
+        tracks += _track(str(len(tracks) + 1), timeline.of(_by_frame(seen.of([person]))), video.size)
     if not tracks:
-        raise InputError(f"{path}: nobody was found in its {len(times_F)} frames.")
-    format = TIMED if timeline.is_timed else COUNTED
-    film = Film(Tracks(path, format, BLAZEPOSE_33, tuple(tracks)), timeline.fps, video.size, ())
-    return replace(film, notes=tuple(_notes(film, video, tracker, timeline, people_F)))
+        raise InputError(f"{path}: nobody was found in its {len(seen.times_F)} frames.")
+    keypoints = Tracks(path, TIMED if timeline.is_timed else COUNTED, BLAZEPOSE_33, tuple(tracks))
+    notes = tuple(_notes(seen, video, tracker.left_out and most, timeline))
+    return Film(keypoints, timeline.fps, video.size, int((timeline.before >= 0).sum()), notes)
 
 
-def _followed(video: Video, tracker: PersonTracker, bars: Bars) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For the F frames: (F,) seconds, NaN where the film does not say; (F,) who; (F, 33, 3) x, y, visibility."""
-    times, people, values = [], [], []
+def _followed(video: Video, tracker: PeopleTracker, bars: Bars) -> _Sightings:
+    times, people, frames, values = [], [], [], []
     last_s = -math.inf
     with bars(video.path.name, video.frames, "frames") as bar:
         for number, frame in enumerate(video):
             # The tracker needs a time that goes on, whatever the film says.
             time_s = number / (video.rate or 30.0) if frame.time_s is None else frame.time_s
             last_s = max(time_s, last_s + 1e-4)
-            seen = tracker(last_s, frame.picture_HWC)
             times.append(math.nan if frame.time_s is None else frame.time_s)
-            people.append(0 if seen is None else seen.person)
-            values.append(
-                _NOBODY
-                if seen is None
-                else np.column_stack([seen.landmarks.points_px, seen.landmarks.visibility]).astype(np.float32)
-            )
+            for seen in tracker(last_s, frame.picture_HWC):
+                people.append(seen.person)
+                frames.append(number)
+                values.append(np.column_stack([seen.landmarks.points_px, seen.landmarks.visibility]).astype(np.float32))
             bar.advance()
-    return np.array(times), np.array(people), np.array(values)
+    values_N33 = np.array(values, dtype=np.float32).reshape(-1, len(BLAZEPOSE_33.joints), 3)
+    return _Sightings(np.array(times), np.array(people, dtype=int), np.array(frames, dtype=int), values_N33)
+
+
+def _by_frame(seen: _Sightings) -> np.ndarray:
+    """(F, 33, 3) of one person; NaN where they are not seen."""
+    values_F33 = np.full((len(seen.times_F), *seen.values_N33.shape[1:]), np.nan, dtype=np.float32)
+    values_F33[seen.frames_N] = seen.values_N33
+    return values_F33
 
 
 def _track(person: str, values_T33: np.ndarray, size: Size) -> list[Track]:
@@ -108,13 +158,12 @@ def _track(person: str, values_T33: np.ndarray, size: Size) -> list[Track]:
     return [Track(person, numbers, points, scores, size=size)]
 
 
-def _notes(film: Film, video: Video, tracker: PersonTracker, timeline: Rows, people_F: np.ndarray) -> Iterator[str]:
-    if (without := int((people_F == 0).sum())) > 0:
-        yield f"the person was not found in {without} of {len(people_F)} frames"
-    if tracker.most_people > 1:
-        yield f"shows {tracker.most_people} people at a time; one is followed until they are gone"
-    if (count := len(film.keypoints.tracks)) > 1:
-        yield f"{count} people were followed, one after the other; number {film.longest} is seen longest"
+def _notes(seen: _Sightings, video: Video, full: int, timeline: Rows) -> Iterator[str]:
+    if (count := len(np.unique(seen.people_N))) > 1:
+        at_a_time = np.bincount(seen.frames_N).max()
+        yield f"{count} people were followed, {at_a_time} at a time at most; person 1 is seen longest"
+    if full:
+        yield f"shows more people than are followed at a time, {full}"
     if timeline.is_variable:
         yield f"has a variable frame rate; the rows have a constant one, {timeline.fps:g} a second, between its frames"
     elif (missing := int((timeline.before < 0).sum())) > 0:
@@ -123,19 +172,24 @@ def _notes(film: Film, video: Video, tracker: PersonTracker, timeline: Rows, peo
         yield f"is damaged; {video.damaged} packets or frames could not be decoded, or not wholly"
 
 
-def write_keypoints(film: Film, person: str, path: Path) -> None:
-    """Write a person's track as `wsgcn.lifting.keypoints.blazepose` reads it: an entry a frame, null where nobody is.
+def write_keypoints(film: Film, path: Path) -> None:
+    """Write everybody as `wsgcn.lifting.keypoints.blazepose` reads them.
+
+    An entry a frame: the landmarks of the only person, null where they are not seen; of several people a list of those
+    who are seen, each with their number.
 
     Raises:
         InputError: the file cannot be written.
     """
-    track = film.keypoints.track(person)
-    parts = np.concatenate([track.keypoints / np.array(film.size), track.scores[..., None]], axis=-1)
-    entries: list[Any] = [None] * int(track.frames[0])
-    entries += [
-        None
-        if np.isnan(row).any()
-        else [{"x": x, "y": y, "visibility": score} for x, y, score in row.round(_DECIMALS).tolist()]
-        for row in parts.astype(np.float64)
-    ]
-    write_atomically(path, json.dumps(entries, separators=(",", ":")))
+    entries: list[list[dict[str, Any]]] = [[] for _ in range(1 + max(int(t.frames[-1]) for t in film.keypoints.tracks))]
+    for track in film.keypoints.tracks:
+        parts = np.concatenate([track.keypoints / np.array(film.size), track.scores[..., None]], axis=-1)
+        for frame, row in zip(track.frames.tolist(), parts.astype(np.float64).round(_DECIMALS), strict=True):
+            if not np.isnan(row).any():
+                landmarks = [{"x": x, "y": y, "visibility": score} for x, y, score in row.tolist()]
+                entries[frame].append({"id": track.person, "keypoints": landmarks})
+    if len(film.keypoints.tracks) > 1:
+        content: list[Any] = entries
+    else:
+        content = [people[0]["keypoints"] if people else None for people in entries]
+    write_atomically(path, json.dumps(content, separators=(",", ":")))
