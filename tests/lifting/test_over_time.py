@@ -14,6 +14,9 @@ from wsgcn.lifting.lifter import Lifter, Options
 from wsgcn.lifting.writers.formats import read_lifted
 from wsgcn.release.checkpoint_info import describe
 
+# Weights that are random lift nobody upright.
+pytestmark = pytest.mark.filterwarnings("ignore::wsgcn.lifting.plausibility.PlausibilityWarning")
+
 SECTION = {"member": "graph", "frames": 27, "channels": 8, "blocks": 1, "dropout": 0.0, "causal": False}
 
 
