@@ -8,7 +8,7 @@ import torch
 from tests.tiny import tiny_params
 from wsgcn.captures.human36m.cameras import human36m_cameras
 from wsgcn.model.checkpoint import Checkpoint, Chosen
-from wsgcn.model.networks import build_network
+from wsgcn.model.networks import build_network, context_of_model
 from wsgcn.pose.skeleton import SKELETONS
 from wsgcn.training.params import WarmupParams, WeakParams
 
@@ -45,6 +45,7 @@ def write_tiny_checkpoint(path: Path, **changes: Any) -> Checkpoint:
         step=1234,
         chosen=Chosen(epoch=2, by="last", validation_mpjpe_mm=None),
         chosen_weights=weights,
+        fps=50.0 if context_of_model(params.model) else None,
     )
     checkpoint.save(path)
     return checkpoint

@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from wsgcn.evaluation.metrics import (
     AUC_THRESHOLDS_MM,
+    acceleration_errors_mm,
     auc,
     bone_length_errors_mm,
     joint_errors_mm,
@@ -235,6 +236,16 @@ def test_the_velocity_error_agrees_with_a_literal_loop() -> None:
         for t in range(19)
     ]
     np.testing.assert_allclose(velocity_errors_mm(predicted, truth), expected, rtol=1e-12)
+
+
+def test_the_acceleration_error_is_that_of_second_differences() -> None:
+    predicted, truth = poses(23), poses(24)
+    error = 1000 * (predicted - truth)
+    expected = [np.linalg.norm(error[t] - 2 * error[t + 1] + error[t + 2], axis=-1).mean() for t in range(18)]
+    np.testing.assert_allclose(acceleration_errors_mm(predicted, truth), expected, rtol=1e-9)
+    steady = truth + np.arange(20)[:, None, None] * np.array([0.01, -0.02, 0.03])
+    np.testing.assert_allclose(acceleration_errors_mm(steady, truth), 0, atol=1e-9)
+    assert acceleration_errors_mm(truth[:2], truth[:2]).shape == (0,)
 
 
 def test_one_frame_has_no_velocity() -> None:

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.tiny import ROOT, tiny_params
+from tests.tiny_checkpoint import write_tiny_checkpoint
 from wsgcn.base.errors import InputError
 from wsgcn.model.checkpoint import Checkpoint, Chosen, Unfinished, load_checkpoint
 from wsgcn.model.networks import build_network
@@ -69,6 +70,26 @@ def test_a_file_from_before_there_was_a_choice_of_view_sees_the_picture(checkpoi
     checkpoint.save(path)
     resaved(path, lambda tree: tree["model"].pop("sees"))
     assert load_checkpoint(path).model.sees == "picture"
+
+
+def test_a_file_from_before_there_were_networks_over_time_is_read(checkpoint, tmp_path):
+    path = tmp_path / "weak.pt"
+    checkpoint.save(path)
+    resaved(path, lambda tree: tree["model"].pop("temporal"))
+    loaded = load_checkpoint(path)
+    assert (loaded.model.chosen, loaded.fps) == (checkpoint.model.chosen, None)
+
+
+def test_the_rate_of_a_network_over_time_comes_back(tmp_path):
+    section = {"member": "graph", "frames": 9, "channels": 8, "blocks": 0, "dropout": 0.0, "causal": True}
+    write_tiny_checkpoint(tmp_path / "weak.pt", model__name="temporal", model__temporal=section)
+    loaded = load_checkpoint(tmp_path / "weak.pt")
+    assert loaded.fps == 50
+    loaded.check_fps("weak.pt", 49.0, "S9 Walking")
+    with pytest.raises(
+        InputError, match="was trained with 50 frames a second and sees 9 of them, but S9 Walking has 30"
+    ):
+        loaded.check_fps("weak.pt", 30.0, "S9 Walking")
 
 
 def test_the_same_state_gives_the_same_bytes_under_any_name(checkpoint, tmp_path):

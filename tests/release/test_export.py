@@ -13,7 +13,7 @@ from wsgcn.base.errors import InputError
 from wsgcn.base.files import file_sha256
 from wsgcn.model.predict import predict
 from wsgcn.pose.camera import screen_units
-from wsgcn.pose.skeleton import H36M17
+from wsgcn.pose.skeleton import H36M16, H36M17
 from wsgcn.release.export import export_onnx
 
 NETWORKS = {
@@ -62,6 +62,28 @@ def assert_like_torch(checkpoint, export):
 def test_onnxruntime_gives_what_torch_gives_for_one_pose_and_for_a_thousand(name, tmp_path):
     checkpoint = write_tiny_checkpoint(tmp_path / "weak.pt", **NETWORKS[name])
     assert_like_torch(checkpoint, export_onnx(tmp_path / "weak.pt", tmp_path / "pose.onnx"))
+
+
+@pytest.mark.parametrize("sees", ["picture", "person"])
+@pytest.mark.parametrize("member", ["graph", "videopose3d"])
+def test_a_network_over_time_takes_windows_and_whole_sequences(member, sees, tmp_path):
+    section = {"member": member, "frames": 9, "channels": 8, "blocks": 1, "dropout": 0.0, "causal": member == "graph"}
+    changes = {"model__name": "temporal", "model__temporal": section, "model__sees": sees}
+    checkpoint = write_tiny_checkpoint(tmp_path / "weak.pt", **changes)
+    export = export_onnx(tmp_path / "weak.pt", tmp_path / "pose.onnx")
+    assert 0 < export.deviation_m <= 1e-5
+    session = session_of(export.path)
+    assert session.run(None, dict(export.example))[0].shape == (1, 1, 16, 3)
+    metadata = session.get_modelmeta().custom_metadata_map
+    before, after = int(metadata["frames_before"]), int(metadata["frames_after"])
+    assert (before + after, metadata["fps"]) == (8, "50")
+    clip_px = export.example["keypoints_px"][0, :1] + np.random.default_rng(0).normal(0, 25, (70, 16, 2))
+    padded_px = np.pad(clip_px, ((before, after), (0, 0), (0, 0)), mode="edge").astype(np.float32)
+    expected_m = predict(checkpoint.network(), screen_units(clip_px, (1000, 1000)).astype(np.float32), H36M16)
+    inputs = {"keypoints_px": padded_px[None], "size_px": export.example["size_px"]}
+    np.testing.assert_allclose(session.run(None, inputs)[0][0], expected_m, rtol=0, atol=1e-5)
+    inputs["keypoints_px"] = np.stack([padded_px[frame : frame + 9] for frame in range(70)])
+    np.testing.assert_allclose(session.run(None, inputs)[0][:, 0], expected_m, rtol=0, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,9 @@ inputs and output of the file, float32, B >= 1 poses at a time:
   keypoints_px (B, J, 2)  pixels, in the order of the metadata's `joints`
   size_px      (B, 2)     width and height of the picture; (1, 2) if all are from one
   pose_m       (B, J, 3)  metres, camera axes (x right, y down, z forward), relative to the hip
+of a network over time, B >= 1 windows or whole sequences at a time, T >= its frames:
+  keypoints_px (B, T, J, 2), and pose_m (B, T - context, J, 3); the metadata's frames_before and frames_after are the
+  context, for which the ends of a clip are repeated
 
 in Python:
   session = onnxruntime.InferenceSession("pose.onnx")

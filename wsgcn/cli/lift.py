@@ -183,6 +183,7 @@ def _lift_clip(arguments: argparse.Namespace) -> int:
         print(f"From {file.order.name} joints: {file.order.bias}.", file=sys.stderr)
     for warning in lifted.warnings:
         _warn(sentence(arguments.keypoints, warning))
+    _tell_rate(lifter, fps)
     _tell_caveat(lifter.path, lifter.checkpoint)
     return 0
 
@@ -279,6 +280,11 @@ def _tell_caveat(path: Path, checkpoint: "Checkpoint") -> None:
         print(f"The checkpoint {path} was {checkpoint.caveat}.", file=sys.stderr)
 
 
+def _tell_rate(lifter: "Lifter", fps: float | None) -> None:
+    if note := lifter.rate_note(fps):
+        print(note, file=sys.stderr)
+
+
 def _is_for_batches(arguments: argparse.Namespace) -> bool:
     """Parquet always; detections.h5 where no person is named and the output can hold them all."""
     from wsgcn.lifting.keypoints.formats import HDF5, PARQUET, signature
@@ -307,6 +313,7 @@ def _lift_batches(arguments: argparse.Namespace) -> int:
     )
     print(f"{arguments.output}: {summary}")
     _warn_of_people(summary)
+    _tell_rate(lifter, arguments.fps)
     _tell_caveat(lifter.path, lifter.checkpoint)
     return 0
 

@@ -24,7 +24,7 @@ from wsgcn.evaluation.published import published_row
 from wsgcn.model.checkpoint import Checkpoint, load_checkpoint
 from wsgcn.model.predict import predict
 from wsgcn.model.runtime import prepare
-from wsgcn.pose.sequences import normalised_keypoints, relative_truth, takes_of
+from wsgcn.pose.sequences import normalised_keypoints, relative_truth, run_ends, takes_of
 from wsgcn.pose.skeleton import SKELETONS, Skeleton
 from wsgcn.pose.store import Detections, Poses, create_predictions
 
@@ -136,8 +136,11 @@ def evaluate(params: EvaluateParams, paths: EvaluationPaths, run: Run | None = N
             writer.add_cameras({subject: cameras[subject] for subject in params.data.subjects.test})
             for subject, take in track(takes, run.bars, "evaluate", len(takes), "takes"):
                 action = poses.action(subject, take)
-                writer.add_take(subject, take, action, poses.fps(subject, take))
+                fps = poses.fps(subject, take)
+                checkpoint.check_fps(paths.checkpoint, fps, f"{subject} {take}")
+                writer.add_take(subject, take, action, fps)
                 positions_m = poses.positions_m(subject, take)
+                breaks = run_ends(len(positions_m), poses.dropped_frames(subject, take))[1:-1].tolist()
                 for serial in detections.serials(subject, take):
                     camera = cameras[subject][serial]
                     sequence = detections.sequence(subject, take, serial)
@@ -150,6 +153,7 @@ def evaluate(params: EvaluateParams, paths: EvaluationPaths, run: Run | None = N
                         flip=params.evaluate.flip,
                         batch=params.evaluate.batch,
                         device=device,
+                        breaks=breaks,
                     )
                     writer.add(subject, take, serial, predicted_TJ3, truth_TJ3)
                     errors.add(action, predicted_TJ3, truth_TJ3, params.evaluate.batch)

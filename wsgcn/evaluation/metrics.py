@@ -91,6 +91,12 @@ def velocity_errors_mm(predicted_TJ3: np.ndarray, truth_TJ3: np.ndarray) -> np.n
     return 1000 * np.linalg.norm(np.diff(difference_TJ3, axis=0), axis=-1).mean(-1)
 
 
+def acceleration_errors_mm(predicted_TJ3: np.ndarray, truth_TJ3: np.ndarray) -> np.ndarray:
+    """Mean per-joint acceleration error (T - 2,), mm a frame a frame: of second differences (Kanazawa et al. 2019)."""
+    difference_TJ3 = predicted_TJ3.astype(np.float64) - truth_TJ3
+    return 1000 * np.linalg.norm(np.diff(difference_TJ3, n=2, axis=0), axis=-1).mean(-1)
+
+
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """numerator / denominator, 0 where the denominator is."""
     return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
@@ -123,6 +129,12 @@ METRICS = (
         name="mpjve_mm_per_frame",
         words="MPJVE mm/frame",
         compute=lambda p, t, _: velocity_errors_mm(p, t),
+        is_of_motion=True,
+    ),
+    Metric(
+        name="acceleration_error_mm_per_frame2",
+        words="accel. mm/frame2",
+        compute=lambda p, t, _: acceleration_errors_mm(p, t),
         is_of_motion=True,
     ),
     Metric(name="bone_length_error_mm", words="bones mm", compute=bone_length_errors_mm),

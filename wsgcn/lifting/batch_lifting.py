@@ -1,7 +1,7 @@
 """Lifting files of millions of frames in bounded memory: Parquet or detections.h5 in, Parquet or HDF5 out.
 
-Everybody in the file is lifted. The pieces overlap by as many frames as filling and smoothing look around, so that the
-result is that of the whole track.
+Everybody in the file is lifted. The pieces overlap by as many frames as filling, the network and smoothing look around,
+so that the result is that of the whole track.
 """
 
 import warnings
@@ -93,7 +93,7 @@ def lift_file(
         raise InputError(f"{target}: has the suffix {target.suffix!r}, expected {' or '.join(SUFFIXES)} for batches.")
     check_fps(fps)
     file = _open(source, joints)
-    about = lifter.about(source.name, file.format, file.order, options) | {"fps": fps}
+    about = lifter.about(source.name, file.format, file.order, options) | {"fps": fps} | lifter.about_rate(fps)
     people = frames = missing = refused_frames = 0
     warned: list[str] = []
     refusal, most_refused = "", 0
@@ -101,7 +101,7 @@ def lift_file(
         _create(target, lifter, about, intrinsics is not None) as writer,
         bars(f"lift {source.name}", _total(file), "frames") as bar,
     ):
-        windows = _windows(_pieces(file, piece_frames), options.context)
+        windows = _windows(_pieces(file, piece_frames), lifter.context(options, fps))
         for person, its_windows in groupby(windows, key=lambda window: window[0].person):
             found: Tally | None = None
             doubts: tuple[str, ...] = ()
@@ -110,7 +110,7 @@ def lift_file(
                 picture = picture_size(source, track.size, size)
                 camera = None if intrinsics is None else intrinsics_px(intrinsics, picture)
                 doubts = () if camera is None else camera_warnings(camera, picture)
-                rows = lifter.lift_rows(source, track, file.order, picture, camera, options)[first:last]
+                rows = lifter.lift_rows(source, track, file.order, picture, camera, options, fps)[first:last]
                 counted = lifter.tally(_part(track, first, last), file.order, rows, picture)
                 found = counted if found is None else found + counted
                 writer.add(person, rows, {"size_px": list(picture)})

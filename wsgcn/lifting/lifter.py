@@ -12,6 +12,7 @@ camera; and it lifts no frame in which a joint is missing.
 
 import math
 import warnings
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -41,7 +42,9 @@ from wsgcn.lifting.keypoints.base import (
 from wsgcn.lifting.keypoints.formats import open_keypoints
 from wsgcn.lifting.lifted import Lifted, Rows
 from wsgcn.lifting.plausibility import PlausibilityWarning, Tally, camera_warnings, check_places, judge, sentence, tally
+from wsgcn.lifting.rates import lift_at_rate
 from wsgcn.model.checkpoint import Checkpoint, load_checkpoint
+from wsgcn.model.context import context_of
 from wsgcn.model.cpu.door import plain_layers
 from wsgcn.model.missing import fill_missing
 from wsgcn.model.params import Runtime
@@ -54,6 +57,8 @@ DEFAULT_CHECKPOINT = Path(__file__).parent / "general_lifter.pt"  # see general_
 
 _BATCH = 256  # the fastest on CPUs: larger activations leave the cache
 _FEW = 8192  # frames that the plain layers have lifted sooner than numba is loaded
+_FARTHEST_RATE = 10.0  # times as many frames a second as a network over time has learnt, or as few
+_LONG_BATCH = 1024  # of networks over time, whose batches overlap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,7 +151,8 @@ class Lifter:
             unit: of its values, or the array's: pixels or parts of the picture; None sees it, an array is in pixels.
             person: whom; needed if there are several.
             intrinsics: of the camera, see `wsgcn.lifting.intrinsics.intrinsics_px`; gives the root's place.
-            fps: frames a second, positive, passed on to the output.
+            fps: frames a second, positive, passed on to the output. A network over time lifts them at the rate that it
+                has learnt, see `rate_note`.
             pixel_aspect: width over height of a pixel. `size`, the keypoints and a calibration are in such pixels; what
                 is lifted, and stands in the result, is in square ones, as wide as these are high.
             options: holes and smoothing, see `Options`.
@@ -167,17 +173,21 @@ class Lifter:
         camera = None if intrinsics is None else intrinsics_px(intrinsics, size, pixel_aspect)
         track, size = _in_square_pixels(track, size, pixel_aspect)
         doubts = () if camera is None else camera_warnings(camera, size)
-        rows = self.lift_rows(file.origin, track, file.order, size, camera, options)
+        rows = self.lift_rows(file.origin, track, file.order, size, camera, options, fps)
         verdict = judge(self.tally(track, file.order, rows, size), size)
         if verdict.refusal:
             raise InputError(sentence(file.origin, verdict.refusal))
         if rows.missing.all():
             raise InputError(_nothing_to_lift(file.origin, rows, self.skeleton, self.most_missing))
-        about = self.about(file.origin.name, file.format, file.order, options) | {
-            "size_px": list(size),
-            "intrinsics_px": None if camera is None else camera.tolist(),
-            "fps": fps,
-        }
+        about = (
+            self.about(file.origin.name, file.format, file.order, options)
+            | {
+                "size_px": list(size),
+                "intrinsics_px": None if camera is None else camera.tolist(),
+                "fps": fps,
+            }
+            | self.about_rate(fps)
+        )
         if sentences := [*doubts, *verdict.warnings]:
             about["warnings"] = sentences
         lifted = Lifted(person=track.person, skeleton=self.skeleton, names=track.names, about=about, **vars(rows))
@@ -212,6 +222,44 @@ class Lifter:
             **asdict(options),
         }
 
+    def context(self, options: Options, fps: float | None) -> int:
+        """How many frames on either side a frame's result depends on."""
+        of_network = context_of(self.network)
+        most = max(of_network.before, of_network.after)
+        if self._resamples(fps):
+            assert fps is not None
+            assert self.checkpoint.fps is not None
+            most = math.ceil(most * fps / self.checkpoint.fps) + 2  # and the ends of the interpolation
+        return options.context + most
+
+    def rate_note(self, fps: float | None) -> str:
+        """What whoever lifts a clip with so many frames a second should know, a sentence; empty if nothing."""
+        learnt = self.checkpoint.fps
+        if learnt is None:
+            return ""
+        if fps is None:
+            return f"The clip is taken to have the {learnt:g} frames a second that the network has learnt (--fps)."
+        if self._resamples(fps):
+            return f"The clip's {fps:g} frames a second are lifted at the {learnt:g} that the network has learnt."
+        return ""
+
+    def about_rate(self, fps: float | None) -> dict[str, Any]:
+        """What an output says of the rates of the clip and of the network, if that sees more than a frame."""
+        if self.checkpoint.fps is None:
+            return {}
+        return {"checkpoint_fps": self.checkpoint.fps, "resampled": self._resamples(fps)}
+
+    def _resamples(self, fps: float | None) -> bool:
+        if fps is None or self.checkpoint.is_of_rate(fps):
+            return False
+        learnt = self.checkpoint.fps or fps
+        if not learnt / _FARTHEST_RATE <= fps <= learnt * _FARTHEST_RATE:
+            raise InputError(
+                f"fps: is {fps:g}, but {self.path} has learnt {learnt:g} frames a second; a clip may have a "
+                f"{_FARTHEST_RATE:g}th of that to {_FARTHEST_RATE:g} times as many."
+            )
+        return True
+
     def lift_rows(
         self,
         origin: Path,
@@ -220,11 +268,13 @@ class Lifter:
         size: Size,
         camera_9: np.ndarray | None,
         options: Options,
+        fps: float | None = None,
     ) -> Rows:
         """Lift a track or a piece of one; frames that cannot be lifted are missing in the result.
 
         Args:
             camera_9: intrinsics in pixels, see `wsgcn.pose.camera`; None leaves the root out.
+            fps: frames a second, for a network over time.
 
         Raises:
             InputError: the order lacks a joint, a keypoint lies far outside the picture, or the joints of a frame whose
@@ -248,10 +298,12 @@ class Lifter:
         pose_m = np.full((*keypoints_TJ2.shape[:2], 3), np.nan, dtype=np.float32)
         root_m = None
         if camera_9 is None:
-            pose_m[there] = self._predict(screen_units(lifted_NJ2, size), absent_NJ, options.flip)
+            screen_NJ2 = screen_units(lifted_NJ2, size)
         else:
             uv_NJ2 = undistort(lifted_NJ2, camera_9, iterations=20 if camera_9[4:].any() else 0)
-            pose_m[there] = self._predict(self._seen_in_training(uv_NJ2), absent_NJ, options.flip)
+            screen_NJ2 = self._seen_in_training(uv_NJ2)
+        pose_m[there] = self._predict(screen_NJ2, absent_NJ, track.frames[there], fps, options.flip)
+        if camera_9 is not None:
             root_m = np.full((len(pose_m), 3), np.nan, dtype=np.float32)
             root_m[there] = _roots(origin, track.frames[there], pose_m[there], uv_NJ2)
         if options.smooth:
@@ -283,7 +335,9 @@ class Lifter:
         joints = [order.human36m_joints.index(joint) for joint in self.skeleton.joints]
         return confidence_to_human36m(order, track.scores)[:, joints]
 
-    def _predict(self, screen_NJ2: np.ndarray, absent_NJ: np.ndarray, flip: bool) -> np.ndarray:
+    def _predict(
+        self, screen_NJ2: np.ndarray, absent_NJ: np.ndarray, frames_N: np.ndarray, fps: float | None, flip: bool
+    ) -> np.ndarray:
         """Few frames go through the plain layers, so that a short clip does not wait for a compiler.
 
         Both ways agree to 1e-5 m, a thousandth of what the best lifter errs, and it is the number of frames alone that
@@ -293,8 +347,16 @@ class Lifter:
         if absent_NJ.any():
             filled = fill_missing(torch.from_numpy(screen_NJ2), torch.from_numpy(absent_NJ), self.skeleton)
             screen_NJ2 = filled.numpy()
-        with plain_layers() if len(screen_NJ2) < _FEW else nullcontext():
-            return predict(self.network, screen_NJ2, self.skeleton, flip=flip, batch=_BATCH, device=self.device)
+        network, skeleton, device = self.network, self.skeleton, self.device
+        if not context_of(network):
+            with plain_layers() if len(screen_NJ2) < _FEW else nullcontext():
+                return predict(network, screen_NJ2, skeleton, flip=flip, batch=_BATCH, device=device)
+
+        def lift(keypoints_TJ2: np.ndarray, breaks: Sequence[int]) -> np.ndarray:
+            return predict(network, keypoints_TJ2, skeleton, flip=flip, batch=_LONG_BATCH, device=device, breaks=breaks)
+
+        learnt = self.checkpoint.fps if self._resamples(fps) else None
+        return lift_at_rate(lift, screen_NJ2, frames_N, fps, learnt)
 
     def _seen_in_training(self, uv_NJ2: np.ndarray) -> np.ndarray:
         """What the mean camera of the training would have seen: screen units."""

@@ -25,12 +25,14 @@ from wsgcn.base.foreign import brief, enumerated, reading, shown
 from wsgcn.base.section import flat
 from wsgcn.containers.archives import ZipArchive
 from wsgcn.containers.npz import refuse_unfolding
-from wsgcn.model.networks import build_network
-from wsgcn.model.params import Model
+from wsgcn.model.networks import build_network, context_of_model
+from wsgcn.model.params import Model, Temporal
 from wsgcn.pose.skeleton import SKELETONS, Skeleton
 
 FORMAT = "wsgcn checkpoint 2"
 NORMALISATION = "screen: x / w * 2 - 1, y / w * 2 - h / w"
+
+_SAME_RATE = 0.05  # rates that differ by no more of them count as one
 
 _RECIPE = ("loss", "schedule", "warmup_steps", "average")
 
@@ -75,6 +77,7 @@ class Checkpoint:
     chosen: Chosen
     chosen_weights: Mapping[str, Tensor]
     average: Mapping[str, Tensor] = field(default_factory=dict)  # of the weights over the steps; empty: there is none
+    fps: float | None = None  # frames a second of what it was trained with; None where each frame is lifted by itself
     # The library of the compiled step's products, on which the last bits depend; empty where no such step was taken.
     product: str = ""
     unfinished: Unfinished | None = None  # None where the stage ended
@@ -151,6 +154,7 @@ class Checkpoint:
             "chosen_weights": dict(self.chosen_weights),
             "average": dict(self.average),
             "product": self.product,
+            **({} if self.fps is None else {"fps": self.fps}),
         }
         if self.unfinished is not None:
             tree["unfinished"] = vars(self.unfinished)
@@ -170,6 +174,18 @@ class Checkpoint:
             raise InputError(f"{path}: was trained with {brief(self.source, 60)} 2D, but the detections are {source}.")
         if model is not None and self.model != model:
             raise InputError(f"{path}: holds another network ({self.model}) than the parameters' ({model}).")
+
+    def is_of_rate(self, fps: float) -> bool:
+        """Whether frames that come so many a second move from one to the next as those that it was trained with."""
+        return self.fps is None or abs(fps / self.fps - 1) <= _SAME_RATE
+
+    def check_fps(self, path: Path | str, fps: float, what: str) -> None:
+        """Raises InputError unless this checkpoint, read from `path`, is for sequences with so many frames a second."""
+        if not self.is_of_rate(fps):
+            raise InputError(
+                f"{path}: was trained with {self.fps:g} frames a second and sees {context_of_model(self.model).frames} "
+                f"of them, but {brief(what, 60)} has {fps:g} a second."
+            )
 
 
 def _canonical(state: Any) -> Any:
@@ -235,6 +251,7 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         average=parts.average,
         product=parts.product,
         unfinished=Unfinished(**dict(parts.unfinished)) if parts.unfinished is not None else None,
+        fps=parts.fps,
     )
     with torch.device("meta"):
         network = build_network(skeleton, checkpoint.model)
@@ -262,15 +279,19 @@ class _Unfinished(_Part):
     run_id: str
 
 
-def _with_view(model: object) -> object:
-    """Files from before there was a choice lack what the network sees."""
-    return {"sees": "picture", **model} if isinstance(model, dict) else model
+_NO_TIME = Temporal(member="graph", frames=1, channels=1, blocks=0, dropout=0.0, causal=False)
+
+
+def _as_of_today(model: object) -> object:
+    """Files from before there was a choice lack what the network sees, and the section of networks over time."""
+    older = {"sees": "picture", "temporal": _NO_TIME.model_dump()}
+    return {**older, **model} if isinstance(model, dict) else model
 
 
 class _Parts(_Part):
     """What a checkpoint file holds."""
 
-    model: Annotated[Model, BeforeValidator(_with_view)]
+    model: Annotated[Model, BeforeValidator(_as_of_today)]
     params: dict[str, Any]
     skeleton: Literal["h36m16", "h36m17"]
     joints: list[str]
@@ -286,6 +307,7 @@ class _Parts(_Part):
     average: dict[str, Tensor] = {}  # files from before averaging lack it
     product: Annotated[str, Field(max_length=20)] = ""  # files from before there was a choice lack it
     unfinished: _Unfinished | None = None
+    fps: Annotated[float, Field(gt=0, le=10_000)] | None = None  # files of networks that see one frame lack it
 
 
 # What the pickle of `Checkpoint.save` names. torch's unpickler knows more, with which a file can ask for any memory.

@@ -1,7 +1,9 @@
 """The networks by name; a new one is a line in NETWORKS, and a section in `wsgcn.model.params.Model`.
 
 All take 2D joints (B, J, 2) in normalised screen units and give 3D joints (B, J, 3) in metres, camera axes, relative
-to the root up to an offset that training does not force to zero; what reports a pose subtracts the root joint.
+to the root up to an offset that training does not force to zero; what reports a pose subtracts the root joint. Those
+that see more than the frame that they lift take windows of it, (B, T, J, 2), and have a second form for whole
+sequences, see `wsgcn.model.temporal`.
 """
 
 from collections.abc import Callable
@@ -11,13 +13,16 @@ from typing import Any
 import torch
 from torch import nn
 
+from wsgcn.model.context import ALONE, Context
 from wsgcn.model.linear import LinearModel
 from wsgcn.model.modulated_gcn import ModulatedGCN
 from wsgcn.model.params import Linear, Model
 from wsgcn.model.params import ModulatedGCN as ModulatedGCNSection
 from wsgcn.model.params import SemGCN as SemGCNSection
+from wsgcn.model.params import Temporal as TemporalSection
 from wsgcn.model.person import PersonCentred
 from wsgcn.model.semgcn import SemGCN
+from wsgcn.model.temporal import Temporal, context
 from wsgcn.pose.skeleton import Skeleton
 
 
@@ -28,12 +33,12 @@ class Network:
     Attributes:
         build: takes the skeleton and the keys of the network's section by name.
         words: the network that a section describes, in one line.
-        context: how many frames on either side of the one that is lifted it sees.
+        context: how many frames around the one that is lifted it sees with a section.
     """
 
     build: Callable[..., nn.Module]
     words: Callable[[Any], str]
-    context: int = 0
+    context: Callable[[Any], Context] = lambda section: ALONE
 
 
 def counted(number: int, noun: str) -> str:
@@ -61,10 +66,24 @@ def _modulated_gcn_words(section: ModulatedGCNSection) -> str:
     )
 
 
+def _temporal_words(section: TemporalSection) -> str:
+    seen = context(section.frames, causal=section.causal)
+    parts = [f"temporal ({section.member})", f"{section.channels} channels"]
+    parts.append(
+        f"sees {counted(seen.frames, 'frame')}" + (f", {seen.before} before and {seen.after} after" if seen else "")
+    )
+    parts += [counted(section.blocks, "further block")] if section.blocks else []
+    parts += [f"dropout {section.dropout:g}"] if section.dropout else []
+    return ", ".join(parts)
+
+
 NETWORKS = {
     "semgcn": Network(build=SemGCN, words=_semgcn_words),
     "linear": Network(build=LinearModel, words=_linear_words),
     "modulated_gcn": Network(build=ModulatedGCN, words=_modulated_gcn_words),
+    "temporal": Network(
+        build=Temporal, words=_temporal_words, context=lambda section: context(section.frames, causal=section.causal)
+    ),
 }
 
 
@@ -80,6 +99,11 @@ def build_network(skeleton: Skeleton, model: Model, seed: int | None = None) -> 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build_network(skeleton, model)
+
+
+def context_of_model(model: Model) -> Context:
+    """How many frames around the one that is lifted the network sees."""
+    return NETWORKS[model.name].context(model.chosen)
 
 
 def describe_network(model: Model) -> str:

@@ -37,6 +37,18 @@ class ModulatedGCN(Section):
     dropout: Dropout
 
 
+Member = Literal["graph", "videopose3d"]
+
+
+class Temporal(Section):
+    member: Member
+    frames: Literal[1, 9, 27, 81, 243]
+    channels: Annotated[int, Field(ge=1, le=2**12)]
+    blocks: Annotated[int, Field(ge=0, le=100)]
+    dropout: Dropout
+    causal: bool
+
+
 class Model(Section):
     """The network's name, and for each network that there is a section of its own name."""
 
@@ -45,6 +57,7 @@ class Model(Section):
     semgcn: SemGCN
     linear: Linear
     modulated_gcn: ModulatedGCN
+    temporal: Temporal
 
     @property
     def chosen(self) -> Section:

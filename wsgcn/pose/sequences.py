@@ -104,3 +104,16 @@ def normalised_keypoints(
     joints = skeleton.indices_in(detections.joints, str(detections.path))
     keypoints_px = sequence.keypoints_px[:, joints].astype(np.float64)
     return normalise_screen(keypoints_px, camera.width_px, camera.height_px).astype(np.float32)
+
+
+def run_ends(frames: int, dropped_frames: Sequence[int] = ()) -> np.ndarray:
+    """Where the runs of a sequence begin, and its number of frames.
+
+    Args:
+        frames: of the sequence.
+        dropped_frames: the numbers of frames that were left out of it, counted with them.
+    """
+    dropped = np.unique(np.asarray(dropped_frames, dtype=np.int64))
+    # Before the n-th dropped frame, n frames fewer were kept than its number says.
+    breaks = np.unique(dropped - np.arange(len(dropped)))
+    return np.concatenate([[0], breaks[(breaks > 0) & (breaks < frames)], [frames]]).astype(np.int64)

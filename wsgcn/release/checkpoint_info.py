@@ -28,6 +28,7 @@ def describe(path: Path | str) -> str:
             "joints": ", ".join(checkpoint.skeleton.joints),
             "network": describe_network(checkpoint.model),
             "parameters": f"{count_parameters(checkpoint.network()):,}",
+            **({} if checkpoint.fps is None else {"rate": f"{checkpoint.fps:g} frames a second"}),
             "2D source": f"{checkpoint.source} ({checkpoint.source_words})",
             "normalisation": NORMALISATION,
             "epoch": describe_epoch(checkpoint),

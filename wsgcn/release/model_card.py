@@ -22,8 +22,15 @@ _SYNTHETIC = """\
 _METRICS_EXPLAINED = """\
 - MPJPE: mean distance of predicted and true joints, both relative to the root, without any alignment. P-MPJPE: the same
   after the best rotation, scale and shift of each frame; N-MPJPE: after the best scale of each frame. PCK@150: share of
-  joints within 150 mm; AUC: its mean over the thresholds from 0 to 150 mm. MPJVE: error of the motion between frames.
+  joints within 150 mm; AUC: its mean over the thresholds from 0 to 150 mm. MPJVE: error of the
+  motion between frames; accel.: of its change from frame to frame.
 - The mean over actions weighs every action alike, and is what most papers report; the mean over frames, every frame."""
+
+_JITTERS = """\
+- **Motion.** Each frame is lifted by itself, so the result jitters, and what one picture leaves open stays open."""
+_OVER_TIME = """\
+- **Single pictures, and other rates.** It sees frames around the one that it lifts. Near the ends of a clip, and beside
+  cuts, it sees fewer; a clip of another rate is to be resampled first, as `wsgcn lift` does."""
 
 _INTENDED = """\
 Research and teaching on 3D pose from single pictures: one person, seen whole, upright in the picture, whose 2D joints
@@ -36,7 +43,7 @@ _NOT_GOOD_FOR = """\
   is not told the focal length.
 - **Hidden or cut-off joints.** Every joint must be given; it knows no confidence and cannot say that it is unsure.
 - **Several people.** It lifts one person at a time and knows nothing of which joints belong to whom.
-- **Motion.** Each frame is lifted by itself, so the result jitters, and what one picture leaves open stays open.
+{motion}
 - **Bodies unlike those of the training**, children above all, and actions unlike those in the table.
 - **Hands, fingers, faces, feet beyond the ankle, the rotation of limbs about themselves:** no such joints.
 - **Decisions about people:** medical diagnosis, safety, identification, surveillance."""
@@ -59,9 +66,11 @@ def model_card(checkpoint_path: Path | str, evaluation: Mapping[str, Any], param
         InputError: the checkpoint cannot be read.
     """
     checkpoint = load_checkpoint(checkpoint_path)
+    is_over_time = checkpoint.fps is not None
+    seen, motion = ("over time", _OVER_TIME) if is_over_time else ("in one picture", _JITTERS)
     sections = [
         "# Model card: WS-GCN",
-        f"Lifts the 2D joints of one person in one picture to 3D: {len(checkpoint.skeleton.joints)} joints in metres, "
+        f"Lifts the 2D joints of one person {seen} to 3D: {len(checkpoint.skeleton.joints)} joints in metres, "
         "relative to the hip.",
         *([_SYNTHETIC] if params.data.is_synthetic else []),
         _model(checkpoint, file_sha256(checkpoint_path)),
@@ -69,7 +78,7 @@ def model_card(checkpoint_path: Path | str, evaluation: Mapping[str, Any], param
         _protocol(evaluation, params),
         _errors(evaluation, params),
         f"## Intended use\n\n{_INTENDED}",
-        f"## What it is not good for\n\n{_NOT_GOOD_FOR}\n\n{_CONVERSIONS}",
+        f"## What it is not good for\n\n{_NOT_GOOD_FOR.format(motion=motion)}\n\n{_CONVERSIONS}",
         _licence(params),
     ]
     return "\n\n".join(sections) + "\n"
@@ -77,10 +86,11 @@ def model_card(checkpoint_path: Path | str, evaluation: Mapping[str, Any], param
 
 def _model(checkpoint: Checkpoint, sha256: str) -> str:
     joints = len(checkpoint.skeleton.joints)
+    axes = "B" if checkpoint.fps is None else f"B, T at {checkpoint.fps:g} frames a second"
     rows = [
         ("network", f"{describe_network(checkpoint.model)}; {count_parameters(checkpoint.network()):,} parameters"),
         ("skeleton", f"{checkpoint.skeleton.name}: {', '.join(checkpoint.skeleton.joints)}"),
-        ("input", f"2D joints (B, {joints}, 2), normalised by the picture's size; {NORMALISATION}"),
+        ("input", f"2D joints ({axes}, {joints}, 2), normalised by the picture's size; {NORMALISATION}"),
         ("output", f"(B, {joints}, 3) m, camera axes (x right, y down, z forward), relative to the root (Hip)"),
         ("epoch", describe_epoch(checkpoint)),
         ("checkpoint", f"SHA-256 `{sha256}`"),

@@ -48,10 +48,16 @@ class Unlabelled:
 class Batch:
     """L labelled poses, and after them U unlabelled ones; B = L + U."""
 
-    keypoints_BJ2: Tensor  # normalised screen units
+    keypoints_BJ2: Tensor  # normalised screen units; of a network over time those of windows, (B, T, J, 2)
     truth_LJ3: Tensor  # m, camera axes, relative to the root
     unlabelled: Unlabelled | None  # None where U is 0
     bone_ends_2EJ: Tensor  # see `wsgcn.training.losses.bone_ends`
+    lifted: int | None = None  # which of a window's frames is the lifted one; None: there are no windows
+
+    @property
+    def lifted_BJ2(self) -> Tensor:
+        """2D of the poses that the network gives."""
+        return self.keypoints_BJ2 if self.lifted is None else self.keypoints_BJ2[:, self.lifted]
 
     def split(self, of_all: Tensor) -> tuple[Tensor, Tensor]:
         """What belongs to the labelled poses (L, ...), and to the unlabelled ones (U, ...)."""

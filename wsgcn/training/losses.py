@@ -119,7 +119,7 @@ def _reprojection(
 ) -> Tensor:
     assert batch.unlabelled is not None
     _, unlabelled_UJ3 = batch.split(predicted_BJ3)
-    _, keypoints_UJ2 = batch.split(batch.keypoints_BJ2)
+    _, keypoints_UJ2 = batch.split(batch.lifted_BJ2)
     root_U3 = batch.unlabelled.roots.of(unlabelled_UJ3)
     return loss(unlabelled_UJ3, root_U3, keypoints_UJ2, batch.unlabelled.intrinsics_U9)
 

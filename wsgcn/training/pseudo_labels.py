@@ -10,6 +10,8 @@ Where calibrated cameras saw the same instant, `triangulate` needs no lift.
 Camera frames: metres, x right, y down, z forward. uv are undistorted normalised coordinates (x/z, y/z). All is float64.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -137,3 +139,24 @@ def stand_at_height(positions_NJ3: Tensor, lowest_N: Tensor) -> Tensor:
     """World poses (N, J, 3), m, moved along the vertical until their lowest joints have these heights (N,), m."""
     rise_N1 = (lowest_N - positions_NJ3[..., 2].amin(1))[:, None]
     return torch.cat((positions_NJ3[..., :2], positions_NJ3[..., 2:] + rise_N1[..., None]), -1)
+
+
+def smooth_motion(positions_STJ3: Tensor, sd_frames: float) -> Tensor:
+    """Joints (S, T, J, 3) of sequences, each coordinate's way smoothed by a Gaussian; the ends are repeated."""
+    reach = math.ceil(3 * sd_frames)
+    offset_K = torch.arange(-reach, reach + 1, dtype=positions_STJ3.dtype, device=positions_STJ3.device)
+    weight_K = torch.exp(-0.5 * (offset_K / sd_frames) ** 2)
+    way_S1T = positions_STJ3.flatten(2).transpose(1, 2).flatten(0, 1)[:, None]
+    padded_S1T = torch.nn.functional.pad(way_S1T, (reach, reach), mode="replicate")
+    smooth_S1T = torch.nn.functional.conv1d(padded_S1T, (weight_K / weight_K.sum())[None, None])
+    sequences, frames = positions_STJ3.shape[:2]
+    return smooth_S1T.view(sequences, -1, frames).transpose(1, 2).reshape(positions_STJ3.shape)
+
+
+def stand_at_heights(positions_STJ3: Tensor, lowest_ST: Tensor) -> Tensor:
+    """World sequences (S, T, J, 3), m, each moved along the vertical as a whole.
+
+    Until the medians of their lowest joints' heights are those of these (S, T), m.
+    """
+    rise_S = lowest_ST.median(1).values - positions_STJ3[..., 2].amin(2).median(1).values
+    return positions_STJ3 + rise_S[:, None, None, None] * positions_STJ3.new_tensor([0.0, 0.0, 1.0])

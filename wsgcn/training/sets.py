@@ -5,7 +5,7 @@ step to step (camera frames, normalised 2D, undistorted 2D, the roots' normal ma
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from torch import Tensor
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief
+from wsgcn.model.context import ALONE, Context
+from wsgcn.model.networks import context_of_model
 from wsgcn.pose.camera import Camera, root_normal_inverse, undistort, world_to_camera
 from wsgcn.pose.params import validation_subjects
 from wsgcn.pose.sequences import (
@@ -23,6 +25,7 @@ from wsgcn.pose.sequences import (
     count_poses,
     normalised_keypoints,
     relative_truth,
+    run_ends,
     sequences_of,
     split_takes,
     takes_of,
@@ -36,6 +39,7 @@ from wsgcn.training.params import Training, TrainingParams, Weak
 from wsgcn.training.teacher import PseudoSource, Teacher, Views
 from wsgcn.training.tensors import Tensors
 from wsgcn.training.unlabelled import SolvedRootSource, TrueRootSource, UnlabelledSet
+from wsgcn.training.windows import Windows, seen, windows_of
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,19 @@ class LabelledSet(Tensors):
     keypoints_NJ2: Tensor  # normalised screen units
     pose_NJ3: Tensor  # m, camera axes, relative to the root
     world: PoseSet | None = None  # the same as augmentation takes them, then those that a teacher labels; None: no such
+    windows: Windows | None = None  # which of them are trained on, for a network over time; None: each by itself
 
     def __len__(self) -> int:
-        return len(self.keypoints_NJ2)
+        return len(self.keypoints_NJ2) if self.windows is None else len(self.windows)
+
+    def seen(self, index_B: Tensor) -> Tensor:
+        """The 2D (B, J, 2), or of windows (B, T, J, 2), of the poses of a batch."""
+        return seen(self.keypoints_NJ2, self.windows, index_B)
+
+    def truth(self, index_B: Tensor) -> Tensor:
+        """The 3D (B, J, 3) of the poses of a batch."""
+        lifted_B = index_B if self.windows is None else self.windows.lifted_M.index_select(0, index_B)
+        return self.pose_NJ3.index_select(0, lifted_B)
 
 
 @dataclass(frozen=True)
@@ -61,6 +75,8 @@ class Sets:
     steps_per_epoch: int
     drawer: Drawer | None = None  # draws the labelled poses anew; None leaves them as they are
     teacher: Teacher | None = None  # has pseudo-labelled ones behind them; None: there are none
+    context: Context = ALONE  # of the network
+    fps: float | None = None  # frames a second of the labelled, for a network over time
 
     @property
     def device(self) -> torch.device:
@@ -73,20 +89,23 @@ class Sets:
         indices from `teacher.first` on are pseudo-labelled poses.
         """
         if self.drawer is not None and self.labelled.world is not None:
-            drawn = self.drawer.draw(self.labelled.world, labelled_index_B, step)
+            windows = self.labelled.windows if self.teacher is None else self.teacher.windows
+            drawn = self.drawer.draw(self.labelled.world, labelled_index_B, step, windows)
             keypoints, truth_BJ3 = drawn.keypoints_BJ2, drawn.pose_BJ3
         else:
-            keypoints = self.labelled.keypoints_NJ2.index_select(0, labelled_index_B)
-            truth_BJ3 = self.labelled.pose_NJ3.index_select(0, labelled_index_B)
+            keypoints = self.labelled.seen(labelled_index_B)
+            truth_BJ3 = self.labelled.truth(labelled_index_B)
+        lifted = self.context.before if self.context else None
         if self.unlabelled is None:
-            return Batch(keypoints, truth_BJ3, None, self.bone_ends_2EJ)
-        of_unlabelled = self.unlabelled.keypoints_NJ2.index_select(0, unlabelled_index_B)
+            return Batch(keypoints, truth_BJ3, None, self.bone_ends_2EJ, lifted)
+        of_unlabelled = self.unlabelled.seen(unlabelled_index_B)
         return Batch(
             # One pass for both: they share the statistics of the batch norms.
             torch.cat((keypoints, of_unlabelled)),
             truth_BJ3,
             self.unlabelled.select(unlabelled_index_B),
             self.bone_ends_2EJ,
+            lifted,
         )
 
 
@@ -124,7 +143,9 @@ def load_sets(
             weak = None  # it goes on with labels alone
         has_teacher = weak is not None and weak.pseudo_labels.share > 0
         is_drawn = params.augmentation.is_on or has_teacher
-        labelled = load_labelled(poses, detections, labelled_takes, skeleton, stride, with_world=is_drawn)
+        context = context_of_model(params.model)
+        fps = common_fps(poses, [*labelled_takes, *validation_takes]) if context else None
+        labelled = load_labelled(poses, detections, labelled_takes, skeleton, stride, context, with_world=is_drawn)
         if not len(labelled):
             raise InputError(f"{detections_path}: holds no frame of the labelled {', '.join(subjects.labelled)}.")
         unlabelled_takes = takes_of(detections, subjects.unlabelled)
@@ -132,16 +153,22 @@ def load_sets(
         source: PseudoSource | None = None
         if weak is not None and (weak.uses_2d or has_teacher):
             with_roots = poses if weak.root == "ground_truth" else None
-            loaded = load_unlabelled(detections, unlabelled_takes, skeleton, stride, with_roots)
+            loaded = load_unlabelled(
+                detections, unlabelled_takes, skeleton, stride, with_roots, context, poses.dropped_frames
+            )
             unlabelled = loaded.to(device) if len(loaded) else None
             if unlabelled is not None and has_teacher:
+                if context and weak.views == "synchronised":
+                    raise InputError("weak.views: is synchronised, which is for networks that see one frame.")
                 source = pseudo_source(detections, unlabelled, unlabelled_takes, labelled_takes, weak, stride)
-        validation = load_labelled(poses, detections, validation_takes, skeleton, stride)
+        validation = load_labelled(poses, detections, validation_takes, skeleton, stride, context)
         unlabelled_poses = count_poses(detections, unlabelled_takes, stride)
     labelled = labelled.to(device)
     teacher: Teacher | None = None
     if source is not None and labelled.world is not None and weak is not None:
-        teacher = Teacher(source.to(device), labelled.world, skeleton, weak.pseudo_labels, params.seed)
+        teacher = Teacher(
+            source.to(device), labelled.world, skeleton, weak.pseudo_labels, params.seed, labelled.windows
+        )
         labelled = replace(labelled, world=teacher.poses)
     return Sets(
         labelled=labelled,
@@ -149,9 +176,27 @@ def load_sets(
         validation=validation.to(device) if len(validation) else None,
         bone_ends_2EJ=bone_ends(torch.tensor(skeleton.bones, device=device), len(skeleton.joints)),
         steps_per_epoch=epoch_steps(len(labelled), unlabelled_poses, params.training),
-        drawer=Drawer(skeleton, params.augmentation, params.seed, device) if is_drawn else None,
+        drawer=Drawer(skeleton, params.augmentation, params.seed, device, context) if is_drawn else None,
         teacher=teacher,
+        context=context,
+        fps=fps,
     )
+
+
+def common_fps(poses: Poses, takes: Iterable[Take]) -> float:
+    """Frames a second of the takes.
+
+    Raises:
+        InputError: they differ, and a network over time learns one rate.
+    """
+    rates = {poses.fps(*take): take for take in takes}
+    if len(rates) > 1:
+        (fps, take), (other_fps, other_take) = list(rates.items())[:2]
+        raise InputError(
+            f"{poses.path}: {' '.join(take)} has {fps:g} frames a second and {' '.join(other_take)} {other_fps:g}; "
+            "model.name: temporal learns from takes of one rate."
+        )
+    return next(iter(rates), 0.0)
 
 
 def load_labelled(
@@ -160,12 +205,14 @@ def load_labelled(
     takes: Iterable[Take],
     skeleton: Skeleton,
     stride: int = 1,
+    context: Context = ALONE,
     *,
     with_world: bool = False,
 ) -> LabelledSet:
     """Every `stride`-th frame of the takes, seen by every camera that has detections of them.
 
     Args:
+        context: of the network. One that sees more than a frame gets every frame, and windows for every `stride`-th.
         with_world: also what augmentation draws from.
 
     Raises:
@@ -174,14 +221,20 @@ def load_labelled(
     keypoints, pose = [], []
     world: list[np.ndarray] = []
     cameras: list[Camera] = []
+    runs: list[np.ndarray] = []
+    step = 1 if context else stride
     for sequence, camera in sequences_of(detections, takes):
-        keypoints.append(normalised_keypoints(detections, sequence, camera, skeleton)[::stride])
-        positions_m = poses.positions_m(sequence.subject, sequence.take)[::stride]
+        keypoints.append(normalised_keypoints(detections, sequence, camera, skeleton)[::step])
+        positions_m = poses.positions_m(sequence.subject, sequence.take)[::step]
+        if context:
+            runs.append(run_ends(len(positions_m), poses.dropped_frames(sequence.subject, sequence.take)))
         pose.append(relative_truth(positions_m, camera, skeleton))
         world.append(positions_m[:, skeleton.indices_in(H36M17.joints, "poses.h5")])
         cameras.append(camera)
     joints = len(skeleton.joints)
     labelled = LabelledSet(_stack(keypoints, joints, 2), _stack(pose, joints, 3))
+    if context:
+        labelled = replace(labelled, windows=windows_of(runs, context, stride))
     if not with_world or not len(labelled):
         return labelled
     return replace(
@@ -253,13 +306,21 @@ def _of_cameras(values: list[np.ndarray]) -> Tensor:
 
 
 def load_unlabelled(
-    detections: Detections, takes: Iterable[Take], skeleton: Skeleton, stride: int = 1, poses: Poses | None = None
+    detections: Detections,
+    takes: Iterable[Take],
+    skeleton: Skeleton,
+    stride: int = 1,
+    poses: Poses | None = None,
+    context: Context = ALONE,
+    dropped_frames: Callable[[str, str], Sequence[int]] = lambda subject, take: (),
 ) -> UnlabelledSet:
     """The unlabelled set.
 
     Args:
         poses: for the published protocol, with true roots; the root joint is read of it and nothing else. With None
             the roots are solved for, and the set is made of detections.h5 alone, which holds no 3D of anybody.
+        context: of the network, as of `load_labelled`.
+        dropped_frames: of a take; windows do not reach across them. Not looked at without windows.
 
     Raises:
         InputError: a take is missing, or the detections lack a joint of the skeleton, or leave a root undetermined.
@@ -271,13 +332,17 @@ def load_unlabelled(
     roots: list[np.ndarray] = []
     uv: list[np.ndarray] = []
     normal_inverse: list[np.ndarray] = []
+    runs: list[np.ndarray] = []
+    step = 1 if context else stride
     for sequence, camera in sequences_of(detections, takes):
-        keypoints_TJ2 = normalised_keypoints(detections, sequence, camera, skeleton)[::stride]
+        keypoints_TJ2 = normalised_keypoints(detections, sequence, camera, skeleton)[::step]
+        if context:
+            runs.append(run_ends(len(keypoints_TJ2), dropped_frames(sequence.subject, sequence.take)))
         keypoints.append(keypoints_TJ2)
         camera_index.append(np.full(len(keypoints_TJ2), len(intrinsics)))
         intrinsics.append(camera.intrinsics_screen.astype(np.float32))
         if poses is not None:
-            root_world_m = poses.positions_m(sequence.subject, sequence.take)[::stride, :1].astype(np.float64)
+            root_world_m = poses.positions_m(sequence.subject, sequence.take)[::step, :1].astype(np.float64)
             root_m = world_to_camera(root_world_m, camera.rotation, np.array(camera.translation_m))
             roots.append(root_m[:, 0].astype(np.float32))
             continue
@@ -287,7 +352,7 @@ def load_unlabelled(
         if is_degenerate.any():
             raise InputError(
                 f"{detections.path}: {sequence.subject} {sequence.take}, camera {sequence.serial}, has all joints at "
-                f"one point in {is_degenerate.sum()} frames, the first is {is_degenerate.argmax() * stride}; "
+                f"one point in {is_degenerate.sum()} frames, the first is {is_degenerate.argmax() * step}; "
                 "weak.root: solved cannot place them."
             )
         uv.append(uv_TJ2.astype(np.float32))
@@ -299,6 +364,7 @@ def load_unlabelled(
         torch.from_numpy(np.concatenate([*camera_index, np.empty(0, dtype=np.int64)])),
         _stack([row[None] for row in intrinsics], 9),
         solved_roots if poses is None else true_roots,
+        windows_of(runs, context, stride) if context else None,
     )
 
 

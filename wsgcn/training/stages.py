@@ -99,6 +99,7 @@ def warm_up(
         chosen=Chosen(epoch=0, by=params.training.choose_epoch, validation_mpjpe_mm=None),
         chosen_weights=weights_at_start,
         average=weights_at_start if trainer.average is not None else {},
+        fps=sets.fps,
     )
     _train("warm-up", params.warmup.epochs, trainer, start, curves_path, snapshots, run).save(checkpoint_path)
     snapshots.remove()

@@ -9,6 +9,10 @@ sees them mirrored, turned, in other sizes and places, as no camera has shown th
 What is known of the unlabelled is their 2D and intrinsics; of their cameras' poses nothing, unless views are
 synchronised. Each unlabelled camera is taken to stand as the labelled camera of the same serial number stands: that
 gives the vertical, and a place on the floor. The height of the lowest joint is that of some labelled pose.
+
+A network over time lifts stretches of frames that follow each other. What it gives is put on rays and bones frame by
+frame, then smoothed along its way through the world, because nobody moves as the errors of single frames do. The poses
+are then windows like those of labels, all of them within a stretch.
 """
 
 from collections.abc import Iterator
@@ -23,10 +27,20 @@ from wsgcn.pose.camera import undistort
 from wsgcn.pose.skeleton import Skeleton
 from wsgcn.training.augmentation import PoseSet, pose_set
 from wsgcn.training.params import PseudoLabels
-from wsgcn.training.pseudo_labels import consistent_depths, rays, stand_at_height, triangulate
+from wsgcn.training.pseudo_labels import (
+    consistent_depths,
+    rays,
+    smooth_motion,
+    stand_at_height,
+    stand_at_heights,
+    triangulate,
+)
 from wsgcn.training.tensors import Tensors
 from wsgcn.training.unlabelled import UnlabelledSet
+from wsgcn.training.windows import Windows
 
+_STRETCH = 3  # times as long as a window is what a network over time lifts at once
+_SMOOTH_FRAMES = 2.0  # standard deviation of the filter over its lift
 _GOLDEN = 0.618034  # multiples of it, without their whole part, fill [0, 1) evenly
 
 
@@ -53,11 +67,24 @@ class Teacher:
     """Keeps the last poses of a set that augmentation draws from filled with pseudo-labels."""
 
     def __init__(
-        self, source: PseudoSource, labelled: PoseSet, skeleton: Skeleton, settings: PseudoLabels, seed: int
+        self,
+        source: PseudoSource,
+        labelled: PoseSet,
+        skeleton: Skeleton,
+        settings: PseudoLabels,
+        seed: int,
+        windows: Windows | None = None,
     ) -> None:
+        """`windows` are those of the labelled poses, for a network over time."""
         self._source, self._skeleton, self._settings, self._seed = source, skeleton, settings, seed
         self._labelled, self._persons = len(labelled), int(source.person_K.max()) + 1
-        if source.views is None:
+        self._of_labelled = windows
+        if windows is not None:
+            assert source.views is None
+            self._stretch = _STRETCH * len(windows.offset_T)  # frames
+            self._chosen = max(1, min(settings.poses, len(source.unlabelled)) // self._stretch)
+            self._count = self._chosen * self._stretch
+        elif source.views is None:
             self._chosen = min(settings.poses, len(source.unlabelled))
             self._count = self._chosen
         else:
@@ -65,15 +92,19 @@ class Teacher:
             self._chosen = min(max(1, settings.poses // views), instants)
             self._count = self._chosen * views
         self.poses = labelled.extended(self._count)
+        self.windows: Windows | None = None  # those of the labelled poses, then of these
+        if windows is not None:
+            taught = _inner_windows(self._labelled, self._chosen, self._stretch, windows.offset_T)
+            self.windows = windows.followed_by(taught)
 
     def __len__(self) -> int:
-        """How many poses it labels."""
-        return self._count
+        """How many poses it labels, or for a network over time windows."""
+        return self._count if self.windows is None else len(self.windows) - self.first
 
     @property
     def first(self) -> int:
-        """Where in `poses` they begin."""
-        return self._labelled
+        """Where in `poses`, or in `windows`, they begin."""
+        return self._labelled if self._of_labelled is None else len(self._of_labelled)
 
     def share_of(self, batch: int) -> int:
         """How many poses of a batch are to be pseudo-labelled: at least one, and not all."""
@@ -88,7 +119,7 @@ class Teacher:
         """
         device = self.poses.lengths_NE.device
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
-        like = torch.randint(self._labelled, (self._count,), generator=generator).to(device)  # other things as of these
+        like = self._alike(generator).to(device)  # other things as of these
         with _one_thread():
             if self._source.views is None:
                 network.eval()
@@ -99,8 +130,13 @@ class Teacher:
             standing_N = self._source.standing_K[self._source.unlabelled.camera_N[index]]
             rotation_N33 = self.poses.rotation_K33[standing_N].double()
             world_NJ3 = positions_NJ3 @ rotation_N33 + self.poses.translation_K3[standing_N, None].double()
+            if self._of_labelled is None:
+                world_NJ3 = stand_at_height(world_NJ3, lowest_N)
+            else:
+                world_SLJ3 = smooth_motion(world_NJ3.unflatten(0, (self._chosen, -1)), _SMOOTH_FRAMES)
+                world_NJ3 = stand_at_heights(world_SLJ3, lowest_N.view(self._chosen, -1)).flatten(0, 1)
             labels = pose_set(
-                stand_at_height(world_NJ3, lowest_N).float(),
+                world_NJ3.float(),
                 standing_N,
                 self.poses.rotation_K33,
                 self.poses.translation_K3,
@@ -122,6 +158,13 @@ class Teacher:
             poses.residual_NJ2[taught] = poses.residual_NJ2[like]
             poses.apparent_N[taught] = poses.apparent_N[like]
 
+    def _alike(self, generator: torch.Generator) -> Tensor:
+        """Labelled poses (N,): any, or for stretches as many that follow each other."""
+        if self._of_labelled is None:
+            return torch.randint(self._labelled, (self._count,), generator=generator)
+        window_S = torch.randint(len(self._of_labelled), (self._chosen,), generator=generator)
+        return _stretches(self._of_labelled, window_S.to(self._of_labelled.lifted_M.device), self._stretch).flatten()
+
     def _spread(self, items: int, epoch: int) -> Tensor:
         """Which of so many items an epoch takes: evenly spread, and others in the next epoch."""
         start = (epoch * _GOLDEN) % 1
@@ -136,10 +179,19 @@ class Teacher:
 
     def _lifted(self, network: nn.Module, epoch: int) -> tuple[Tensor, Tensor]:
         """Which poses (N,), and the joints (N, J, 3) that the network sees in them, m, camera frame."""
-        unlabelled = self._source.unlabelled
+        unlabelled, breaks = self._source.unlabelled, range(0)
         index_N = self._spread(len(unlabelled), epoch)
-        keypoints_NJ2 = unlabelled.keypoints_NJ2[index_N]
-        lifted = predict(network, keypoints_NJ2.cpu().numpy(), self._skeleton, flip=True, device=index_N.device)
+        if unlabelled.windows is not None:
+            index_N = _stretches(unlabelled.windows, index_N, self._stretch).flatten()
+            breaks = range(self._stretch, len(index_N), self._stretch)
+        lifted = predict(
+            network,
+            unlabelled.keypoints_NJ2[index_N].cpu().numpy(),
+            self._skeleton,
+            flip=True,
+            device=index_N.device,
+            breaks=breaks,
+        )
         lifted_NJ3 = torch.from_numpy(lifted).to(index_N.device)
         root_N3 = unlabelled.roots.select(index_N).of(lifted_NJ3)
         uv_NJ2 = self._uv(index_N)
@@ -164,6 +216,22 @@ class Teacher:
         seen_VMJ3 = (world_MJ3 - translation_VM3[:, :, None]) @ rotation_VM33.mT
         lowest_VM = world_MJ3[..., 2].amin(1).expand(len(pose_VM), -1)
         return pose_VM.flatten(), seen_VMJ3.flatten(0, 1), lowest_VM.flatten()
+
+
+def _stretches(windows: Windows, index_S: Tensor, length: int) -> Tensor:
+    """Frames (S, length) that follow each other from those of these windows on, or as late as their runs allow."""
+    lifted_S, first_S, last_S = (of_all[index_S] for of_all in (windows.lifted_M, windows.first_M, windows.last_M))
+    start_S = torch.maximum(torch.minimum(lifted_S, last_S - length + 1), first_S)
+    frame_SL = start_S[:, None] + torch.arange(length, device=start_S.device)
+    return torch.minimum(frame_SL, last_S[:, None])  # of a run that is shorter the last one again
+
+
+def _inner_windows(start: int, stretches: int, length: int, offset_T: Tensor) -> Windows:
+    """The windows that lie wholly within stretches, which lie one after the other from `start` on."""
+    first_S1 = start + length * torch.arange(stretches, device=offset_T.device)[:, None]
+    lifted_SM = first_S1 + torch.arange(-int(offset_T[0]), length - int(offset_T[-1]), device=offset_T.device)
+    first_SM = first_S1.expand_as(lifted_SM)
+    return Windows(lifted_SM.flatten(), first_SM.flatten(), (first_SM + length - 1).flatten(), offset_T)
 
 
 @contextmanager

@@ -191,9 +191,9 @@ def validation_mpjpe_mm(network: nn.Module, validation: LabelledSet) -> float:
     """Mean over frames and joints of the distance between root-relative poses, in mm."""
     network.eval()
     total = 0.0
-    for start in range(0, len(validation), _VALIDATION_BATCH):
-        predicted_BJ3 = network(validation.keypoints_NJ2[start : start + _VALIDATION_BATCH])
-        difference_BJ3 = predicted_BJ3 - predicted_BJ3[:, :1] - validation.pose_NJ3[start : start + _VALIDATION_BATCH]
+    for index_B in torch.arange(len(validation), device=validation.pose_NJ3.device).split(_VALIDATION_BATCH):
+        predicted_BJ3 = network(validation.seen(index_B))
+        difference_BJ3 = predicted_BJ3 - predicted_BJ3[:, :1] - validation.truth(index_B)
         total += torch.linalg.vector_norm(difference_BJ3, dim=-1).mean(1).sum().item()
     return 1000 * total / len(validation)
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from wsgcn.training.batch import Roots, SolvedRoots, TrueRoots, Unlabelled
 from wsgcn.training.tensors import Tensors
+from wsgcn.training.windows import Windows, seen
 
 
 class RootSource(Protocol):
@@ -44,11 +45,18 @@ class UnlabelledSet(Tensors):
     camera_N: Tensor  # index into intrinsics_K9
     intrinsics_K9: Tensor  # normalised screen units, see wsgcn.pose.camera
     roots: RootSource
+    windows: Windows | None = None  # which of them are trained on, for a network over time; None: each by itself
 
     def __len__(self) -> int:
-        return len(self.keypoints_NJ2)
+        return len(self.keypoints_NJ2) if self.windows is None else len(self.windows)
+
+    def seen(self, index_B: Tensor) -> Tensor:
+        """The 2D (B, J, 2), or of windows (B, T, J, 2), of the poses of a batch."""
+        return seen(self.keypoints_NJ2, self.windows, index_B)
 
     def select(self, index_B: Tensor) -> Unlabelled:
         """What is known of the poses of a batch beside their 2D."""
+        if self.windows is not None:
+            index_B = self.windows.lifted_M.index_select(0, index_B)
         camera_B = self.camera_N.index_select(0, index_B)
         return Unlabelled(self.intrinsics_K9.index_select(0, camera_B), self.roots.select(index_B))

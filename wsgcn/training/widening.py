@@ -21,8 +21,10 @@ from wsgcn.model.missing import fill_missing
 from wsgcn.pose.skeleton import Skeleton
 from wsgcn.training.params import Augmentation
 from wsgcn.training.rotations import about_x, about_y, about_z, exp, normal, uniform
+from wsgcn.training.windows import Windows
 
 _STREAM = 0x80000000  # beyond every seed, so that no other seed has this stream
+_FRAMES = 0x80000000  # beyond every step, likewise: what is drawn for each frame of a window
 
 _LIMBS = ("LArm", "RArm", "LLeg", "RLeg")
 _BONES = {"Arm": ("Elbow", "Wrist"), "Leg": ("Knee", "Foot")}  # a limb's two bones, by their children
@@ -103,12 +105,36 @@ class Widener:
             for limb, limits in _LIMITS_DEG.items()
         }
 
-    def random(self, rows: int, step: int | Tensor, device: torch.device) -> Tensor:
-        """The random numbers (rows, columns) of a step, which the other methods take."""
-        return uniform(self._seed, step, rows, self._columns.count, device)
+    def random(self, rows: int, step: int | Tensor, device: torch.device, frames: int = 1) -> Tensor:
+        """The random numbers (rows, columns) of a step, which the other methods take.
 
-    def moved(self, all_directions_NE3: Tensor, all_lengths_NE: Tensor, index_B: Tensor, random_BC: Tensor) -> Tensor:
-        """The bones' directions (B, E, 3), world axes, of the poses `index_B` with limbs that are moved."""
+        Args:
+            frames: of a window, each of which has the window's numbers, (rows * frames, columns); but errors of the 2D
+                are drawn for each frame by itself.
+        """
+        random_BC = uniform(self._seed, step, rows, self._columns.count, device)
+        if frames == 1:
+            return random_BC
+        random_RC = random_BC.repeat_interleave(frames, 0)
+        if self._settings.noise or self._settings.outliers:
+            errors = slice(self._columns.outlier, self._columns.trunk)
+            columns = errors.stop - errors.start
+            random_RC[:, errors] = uniform(self._seed, step ^ _FRAMES, rows * frames, columns, device)
+        return random_RC
+
+    def moved(
+        self,
+        all_directions_NE3: Tensor,
+        all_lengths_NE: Tensor,
+        index_B: Tensor,
+        random_BC: Tensor,
+        windows: Windows | None = None,
+    ) -> Tensor:
+        """The bones' directions (B, E, 3), world axes, of the poses `index_B` with limbs that are moved.
+
+        Args:
+            windows: the poses are the frames of such, one window after the other, and limbs come from windows too.
+        """
         directions_BE3, lengths_BE = all_directions_NE3[index_B], all_lengths_NE[index_B]
         if not (self._settings.recombine or self._settings.sway or self._settings.limbs):
             return directions_BE3
@@ -118,8 +144,10 @@ class Widener:
             for number, limbs in enumerate((("LArm",), ("RArm",), ("LLeg", "RLeg"))):
                 column = self._columns.donors + 2 * number
                 is_chosen_B = random_BC[:, column] < self._settings.recombine
-                count = len(all_directions_NE3)
+                count = len(all_directions_NE3) if windows is None else len(windows)
                 donor_B = (random_BC[:, column + 1] * count).long().clamp(max=count - 1)
+                if windows is not None:
+                    donor_B = windows.frames(donor_B[:: len(windows.offset_T)]).flatten()
                 donor_BE3 = all_directions_NE3[donor_B]
                 part = limbs[0][1:]
                 turn_B33 = axes[part] @ self._axes(donor_BE3, all_lengths_NE[donor_B])[part].mT
