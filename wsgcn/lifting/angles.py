@@ -5,7 +5,7 @@ set gives. Three frames carry them, each with its up exact and its left made per
 Hip to Thorax, left: from RHip to LHip), the thorax (the same up, left: from RShoulder to LShoulder), and the room (its
 own up, the pelvis's left).
 
-- `*Knee_flexion`, `*Elbow_flexion`: 0 straight, + bent. Never negative: three points do not tell overextension from a
+- `*Knee_flexion`, `*Elbow_flexion`: 0 straight and + bent. Never negative: three points do not tell overextension from a
   slight bend.
 - `*Hip_flexion`: of the thigh in the pelvis's sagittal plane; 0 in line with the trunk, + forwards, - backwards.
 - `*Hip_abduction`: of the thigh out of that plane; + away from the other leg, - across it.
@@ -34,9 +34,9 @@ ANGLES = (
 
 # For the metadata of outputs.
 SIGNS = (
-    "degrees; flexion: 0 straight, + bent, of a hip or the trunk + forwards; abduction: + away from the other leg; "
-    "elevation: 0 arm hanging, 180 overhead; plane: 0 arm sideways, + forwards; lateral: + to the person's right; "
-    "rotation: shoulders against hips, + to the left; trunk flexion and lateral take the camera for level"
+    "degrees; flexion: 0 straight and + bent, of a hip or the trunk + forwards; abduction: + away from the other leg; "
+    "elevation: 0 arm hanging, 180 overhead; plane: 0 arm sideways and + forwards; lateral: + to the person's right; "
+    "rotation: shoulders against hips, to the left +; trunk flexion and lateral take the camera for level"
 )
 
 CAMERA_UP = (0.0, -1.0, 0.0)  # of a camera that is held level
