@@ -5,7 +5,7 @@ set gives. Three frames carry them, each with its up exact and its left made per
 Hip to Thorax, left: from RHip to LHip), the thorax (the same up, left: from RShoulder to LShoulder), and the room (its
 own up, the pelvis's left).
 
-- `*Knee_flexion`, `*Elbow_flexion`: 0 straight and + bent. Never negative: three points do not tell overextension from a
+- `*Knee_flexion`, `*Elbow_flexion`: 0 straight, + bent. Never negative: three points do not tell overextension from a
   slight bend.
 - `*Hip_flexion`: of the thigh in the pelvis's sagittal plane; 0 in line with the trunk, + forwards, - backwards.
 - `*Hip_abduction`: of the thigh out of that plane; + away from the other leg, - across it.
