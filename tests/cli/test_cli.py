@@ -113,8 +113,15 @@ def test_what_the_parser_itself_prints_is_flushed_where_a_broken_pipe_is_caught(
     """Left to the interpreter's exit it would be an exception that nobody can catch."""
 
     class Broken(io.TextIOWrapper):
+        is_written = False
+
+        def write(self, text):
+            self.is_written = True
+            return super().write(text)
+
         def flush(self):
-            raise BrokenPipeError
+            if self.is_written:
+                raise BrokenPipeError
 
     with (tmp_path / "out").open("wb") as file:
         stdout = Broken(io.BytesIO())
