@@ -93,6 +93,18 @@ def published_tree() -> dict[str, Any]:
     return tree
 
 
+# All that our recipe draws anew.
+AUGMENTED = {
+    "augmentation__mirror": True,
+    "augmentation__turn": True,
+    "augmentation__place": True,
+    "augmentation__size": 0.06,
+    "augmentation__bones": 0.05,
+    "augmentation__tilt_rad": 0.01,
+    "augmentation__distance": 0.02,
+}
+
+
 def evaluation_paths(trained: Path, out: Path) -> EvaluationPaths:
     """A checkpoint and a capture in one folder, what is written in another."""
     return EvaluationPaths(

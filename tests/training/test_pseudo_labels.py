@@ -6,7 +6,7 @@ from wsgcn.captures.human36m.cameras import human36m_cameras
 from wsgcn.pose.camera import root_normal_inverse, solve_root
 from wsgcn.pose.skeleton import H36M16, H36M17
 from wsgcn.training import pseudo_labels
-from wsgcn.training.pseudo_labels import consistent_depths, rays, stand_at_height, symmetric_lengths, triangulate
+from wsgcn.training.pseudo_labels import consistent_depths, rays, stand_at_heights, symmetric_lengths, triangulate
 
 BONE_SD_M, DEPTH_SD_M = 0.01, 0.1
 
@@ -138,7 +138,7 @@ def test_triangulation_of_views_that_disagree_is_the_point_nearest_to_their_rays
 def test_the_lowest_joint_stands_at_the_height_given_and_the_pose_keeps_its_form():
     world = world_poses(20)
     lowest = torch.linspace(0, 0.2, 20, dtype=torch.float64)
-    stood = stand_at_height(world, lowest)
+    stood = stand_at_heights(world[:, None], lowest[:, None])[:, 0]
     torch.testing.assert_close(stood[..., 2].amin(1), lowest)
     torch.testing.assert_close(stood - stood[:, :1], world - world[:, :1])
     assert torch.equal(stood[..., :2], world[..., :2])

@@ -5,7 +5,7 @@ import csv
 import pytest
 import torch
 
-from tests.tiny import tiny_params, write_tiny_capture
+from tests.tiny import AUGMENTED, tiny_params, write_tiny_capture
 from wsgcn.model.checkpoint import load_checkpoint
 from wsgcn.model.cpu.door import plain_layers
 from wsgcn.model.networks import build_network
@@ -20,15 +20,6 @@ from wsgcn.training.stages import train_weakly, warm_up
 from wsgcn.training.trainer import Trainer
 
 CPU = torch.device("cpu")
-AUGMENTED = {
-    "augmentation__mirror": True,
-    "augmentation__turn": True,
-    "augmentation__place": True,
-    "augmentation__size": 0.06,
-    "augmentation__bones": 0.05,
-    "augmentation__tilt_rad": 0.01,
-    "augmentation__distance": 0.02,
-}
 ON = AUGMENTED | {
     "training__loss": "mean_distance",
     "training__schedule": "cosine",

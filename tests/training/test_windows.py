@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tiny import evaluation_paths, tiny_params, tiny_positions_m, write_tiny_capture
+from tests.tiny import AUGMENTED, evaluation_paths, tiny_params, tiny_positions_m, write_tiny_capture
 from wsgcn.base.errors import InputError
 from wsgcn.captures.human36m.cameras import human36m_cameras
 from wsgcn.captures.human36m.names import ACTIONS
@@ -28,22 +28,13 @@ from wsgcn.training.windows import windows_of
 CPU = torch.device("cpu")
 TEMPORAL = {"member": "graph", "frames": 9, "channels": 8, "blocks": 1, "dropout": 0.1, "causal": False}
 OVER_TIME = {"model__name": "temporal", "model__temporal": TEMPORAL}
-DRAWN = {
-    "augmentation__mirror": True,
-    "augmentation__turn": True,
-    "augmentation__place": True,
-    "augmentation__size": 0.06,
-    "augmentation__bones": 0.05,
-    "augmentation__tilt_rad": 0.01,
-    "augmentation__distance": 0.02,
-}
 WIDENED = {
     "augmentation__recombine": 0.5,
     "augmentation__limbs": 0.3,
     "augmentation__tip": 0.3,
     "augmentation__sway": 0.2,
 }
-TAUGHT = DRAWN | {
+TAUGHT = AUGMENTED | {
     "weak__pseudo_labels__share": 0.5,
     "weak__pseudo_labels__poses": 100,
     "weak__root": "solved",
@@ -129,7 +120,7 @@ def test_a_batch_is_windows_and_the_losses_see_the_lifted_frame(capture):
 @pytest.mark.parametrize("widened", [{}, WIDENED], ids=["", "widened"])
 def test_a_window_is_changed_as_a_whole(capture, camera, widened):
     """Each frame projects exactly, every bone is as much longer in all of them, and the person goes the same way."""
-    sets = sets_of(capture, **DRAWN, **widened, augmentation__camera=camera)
+    sets = sets_of(capture, **AUGMENTED, **widened, augmentation__camera=camera)
     index, world, windows = torch.arange(40), sets.labelled.world, sets.labelled.windows
     frames = windows.frames(index)
     before = world.lengths_NE[frames]

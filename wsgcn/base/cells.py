@@ -3,6 +3,8 @@
 import re
 import unicodedata
 
+from wsgcn.base.foreign import escaped
+
 _FORMULA = "=+-@"  # what a spreadsheet computes begins with one of them
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NO_TEXT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # control characters and what UTF-8 has no bytes for
@@ -13,7 +15,7 @@ def text_cell(text: str) -> str:
 
     Control characters and lone surrogates become escapes as Python writes them, so that a cell is one line.
     """
-    printable = _NO_TEXT.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    printable = escaped(_NO_TEXT, text)
     first = unicodedata.normalize("NFKC", printable.lstrip()[:1])
     is_formula = first != "" and first in _FORMULA and _NUMBER.fullmatch(printable) is None
     return f"'{printable}" if is_formula else printable

@@ -6,17 +6,13 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief
-
-try:
-    import fcntl
-except ImportError:  # not on Windows, where what a killed writer leaves stays
-    fcntl = None  # type: ignore[assignment]
+from wsgcn.base.locks import hold, is_abandoned
 
 _IN_CACHE = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{30}$")  # where DVC keeps a file, by its MD5
 # As `tempfile` makes it of the prefix and the suffix that are given to it below.
@@ -159,9 +155,7 @@ def _said_of(path: Path) -> Iterator[None]:
 def _claimed(handle: int) -> Iterator[None]:
     """Inside, the open file or folder is locked, by which `remove_abandoned` knows that its writer lives."""
     try:
-        with suppress(OSError):  # a file system without locks
-            if fcntl is not None:
-                fcntl.flock(handle, fcntl.LOCK_EX)
+        hold(handle)
         yield
     finally:
         os.close(handle)
@@ -173,16 +167,17 @@ def remove_abandoned(folder: Path | str, names: Collection[str] | None = None) -
     Args:
         names: of the files and folders that they were to become; None stands for all.
     """
-    if fcntl is None or not is_there(folder):
+    if not is_there(folder):
         return
     for entry in Path(folder).iterdir():
         match = _TEMPORARY.fullmatch(entry.name)
         if match is None or (names is not None and match["stem"] + match["suffix"] not in names):
             continue
-        with suppress(OSError):  # being written, or gone already
+        with suppress(OSError):  # gone already
             handle = os.open(entry, os.O_RDONLY)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not is_abandoned(handle):
+                    continue
                 if entry.is_dir():
                     shutil.rmtree(entry)
                 else:
@@ -216,6 +211,12 @@ def write_atomically(path: Path | str, content: bytes | str) -> None:
         if isinstance(content, str):
             content = content.encode("utf-8")
         temporary.write_bytes(content)
+
+
+def files_sha256(files: Iterable[Path], root: Path) -> str:
+    """One SHA-256 of several files, in hexadecimal: of their places, from `root`, and their bytes."""
+    lines = (f"{os.path.relpath(file, root)} {file_sha256(file)}\n" for file in files)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def file_sha256(path: Path | str) -> str:

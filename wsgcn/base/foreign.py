@@ -4,6 +4,7 @@ A damaged or hostile file can fail in any way inside the library that reads it. 
 such a library, lazy reads included, and around nothing of ours: our own slips keep their tracebacks.
 """
 
+import re
 import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,6 +54,11 @@ def brief(text: object, longest: int = _LONGEST) -> str:
     printable = "".join(character if character.isprintable() else " " for character in str(text)[: 4 * longest])
     line = " ".join(printable.split())
     return line if len(line) <= longest else f"{line[: longest - 4].rstrip()} ..."
+
+
+def escaped(characters: re.Pattern[str], text: str) -> str:
+    """The text with some characters as escapes, as Python writes them."""
+    return characters.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def enumerated(names: object, most: int = 8) -> str:

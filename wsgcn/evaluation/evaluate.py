@@ -163,9 +163,10 @@ def evaluate(params: EvaluateParams, paths: EvaluationPaths, run: Run | None = N
     protocol = _protocol(params, checkpoint, errors.frames)
     write_atomically(paths.metrics, json.dumps(means, indent=2) + "\n")
     write_atomically(paths.protocol, json.dumps(protocol, indent=2) + "\n")
-    write_atomically(paths.actions, _actions_csv(errors.by_action()))
+    by_action = errors.by_action()
+    write_atomically(paths.actions, _actions_csv(by_action))
     write_atomically(paths.joints, _joints_csv(errors.by_joint()))
-    report = {**protocol, **means, "actions": _rounded(errors.by_action())}
+    report = {**protocol, **means, "actions": _rounded(by_action)}
     run.tracker.log_metrics({f"{m.name}.{mean}": report[m.name][mean] for m in METRICS for mean in report[m.name]})
     print(table(params, report))
     return report

@@ -9,10 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-try:
-    import fcntl
-except ImportError:  # not on Windows, where runs of killed processes stay open
-    fcntl = None  # type: ignore[assignment]
+from wsgcn.base.locks import hold, is_abandoned
 
 _NEW = "new-"  # a mark before it is locked
 
@@ -26,9 +23,7 @@ class Mark:
         self._path = folder / self.name
         new = folder / f"{_NEW}{self.name}"
         self._file = new.open("w", encoding="utf-8")
-        if fcntl is not None:
-            with suppress(OSError):  # a file system without locks
-                fcntl.flock(self._file, fcntl.LOCK_EX)
+        hold(self._file)
         new.rename(self._path)
 
     @contextmanager
@@ -52,12 +47,13 @@ class LeftMark:
 
 def left_marks(folder: Path) -> Iterator[LeftMark]:
     """Those of ended processes, one after the other; each is removed when the next is asked for."""
-    if fcntl is None or not folder.is_dir():
+    if not folder.is_dir():
         return
     for path in folder.iterdir():
         if path.name.startswith(_NEW):
             continue
         with suppress(OSError), path.open(encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where the process lives
+            if not is_abandoned(file):
+                continue
             yield LeftMark(path.name, path.name.rpartition("-")[0], file.read())
             path.unlink()

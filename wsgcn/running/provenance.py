@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from wsgcn.base.errors import InputError
+from wsgcn.base.files import files_sha256
 from wsgcn.base.foreign import reading
 from wsgcn.running.params import Params, parse_params_yaml
 
@@ -76,17 +77,13 @@ def pipeline_key(params: Params) -> str:
     own), the folder with dvc.yaml and what stands in it, DVC's experiment, the commit, the code as it lies there, and
     the parameters.
     """
-    digest = hashlib.sha256()
     package = Path(__file__).resolve().parents[1]
     code = [file for folder in (package, package.parent / "stages") for file in sorted(folder.rglob("*.py"))]
-    for file in (*code, Path("dvc.yaml")):
-        if file.is_file():
-            digest.update(f"{os.path.relpath(file, package)}\0{file.stat().st_size}\0".encode())
-            digest.update(file.read_bytes())
+    code_sha256 = files_sha256(filter(Path.is_file, [*code, Path("dvc.yaml")]), package)
     place = [platform.node(), str(project_root()), _git("rev-parse", "--show-prefix")]
     source = [_git("rev-parse", "HEAD"), os.environ.get("DVC_EXP_NAME", "")]
-    digest.update(json.dumps([*place, *source, params.flat()], sort_keys=True).encode())
-    return digest.hexdigest()
+    about = [*place, *source, code_sha256, params.flat()]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 def changed_settings(params: Params) -> str:
@@ -150,8 +147,12 @@ def input_hashes(
 def outputs(stage: str, params: Params) -> list[Path]:
     """The files and folders that dvc.yaml names as what a stage makes; none where there is no dvc.yaml."""
     entry = read_yaml("dvc.yaml").get("stages", {}).get(stage, {})
-    named = [output for kind in ("outs", "metrics", "plots") for output in entry.get(kind, [])]
-    return [Path(path_in_dvc_yaml(output, params.model_dump())) for output in named]
+    return list(map(Path, outputs_in_dvc_yaml(entry, params.model_dump())))
+
+
+def outputs_in_dvc_yaml(entry: Mapping[str, Any], params: Mapping[str, Any]) -> list[str]:
+    """The paths of what a stage with this entry makes, with the parameters put in."""
+    return [path_in_dvc_yaml(item, params) for kind in ("outs", "metrics", "plots") for item in entry.get(kind, [])]
 
 
 def path_in_dvc_yaml(item: str | Mapping[str, Any], params: Mapping[str, Any]) -> str:

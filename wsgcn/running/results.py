@@ -9,7 +9,7 @@ from typing import Any
 
 from wsgcn.base.section import flat
 from wsgcn.running.params import Params
-from wsgcn.running.provenance import path_in_dvc_yaml, read_yaml, size_of
+from wsgcn.running.provenance import outputs_in_dvc_yaml, path_in_dvc_yaml, read_yaml, size_of
 
 _CODE = {"stages", "wsgcn"}
 
@@ -44,8 +44,7 @@ class _Pipeline:
         return path_in_dvc_yaml(item, self.params)
 
     def outputs(self, stage: str) -> list[str]:
-        entry = self.stages[stage]
-        return [self.path(item) for kind in ("outs", "metrics", "plots") for item in entry.get(kind, [])]
+        return outputs_in_dvc_yaml(self.stages[stage], self.params)
 
     def up_to(self, stage: str) -> set[str]:
         """The stage, and all that it is made from."""

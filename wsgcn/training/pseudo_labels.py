@@ -135,12 +135,6 @@ def triangulate(uv_VNJ2: Tensor, rotation_VN33: Tensor, translation_VN3: Tensor)
     return torch.linalg.solve(across_VNJ33.sum(0), moment_NJ3)
 
 
-def stand_at_height(positions_NJ3: Tensor, lowest_N: Tensor) -> Tensor:
-    """World poses (N, J, 3), m, moved along the vertical until their lowest joints have these heights (N,), m."""
-    rise_N1 = (lowest_N - positions_NJ3[..., 2].amin(1))[:, None]
-    return torch.cat((positions_NJ3[..., :2], positions_NJ3[..., 2:] + rise_N1[..., None]), -1)
-
-
 def smooth_motion(positions_STJ3: Tensor, sd_frames: float) -> Tensor:
     """Joints (S, T, J, 3) of sequences, each coordinate's way smoothed by a Gaussian; the ends are repeated."""
     reach = math.ceil(3 * sd_frames)
@@ -154,9 +148,9 @@ def smooth_motion(positions_STJ3: Tensor, sd_frames: float) -> Tensor:
 
 
 def stand_at_heights(positions_STJ3: Tensor, lowest_ST: Tensor) -> Tensor:
-    """World sequences (S, T, J, 3), m, each moved along the vertical as a whole.
+    """World sequences (S, T, J, 3), m, of one frame or more, each moved along the vertical as a whole.
 
     Until the medians of their lowest joints' heights are those of these (S, T), m.
     """
     rise_S = lowest_ST.median(1).values - positions_STJ3[..., 2].amin(2).median(1).values
-    return positions_STJ3 + rise_S[:, None, None, None] * positions_STJ3.new_tensor([0.0, 0.0, 1.0])
+    return torch.cat((positions_STJ3[..., :2], positions_STJ3[..., 2:] + rise_S[:, None, None, None]), -1)

@@ -9,7 +9,6 @@ has a digest of that.
 import hashlib
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,9 +20,10 @@ from pathlib import Path
 import torch
 
 from wsgcn.base.errors import InputError
-from wsgcn.base.files import file_sha256, remove_abandoned
+from wsgcn.base.files import file_sha256, files_sha256, remove_abandoned
 from wsgcn.base.run import Run
 from wsgcn.model.checkpoint import Checkpoint, Unfinished, load_checkpoint
+from wsgcn.model.cpu.cache import processor
 from wsgcn.training.params import TrainingParams
 
 WINGS = ("base", "containers", "model", "pose", "training")  # whose code decides on the result, see dvc.yaml
@@ -43,7 +43,7 @@ def digest(stage: str, params: TrainingParams, inputs: Iterable[Path], device: t
         "params": params.model_dump(),
         "inputs": [file_sha256(path) for path in inputs],
         "code": _code_sha256(),
-        "device": [device.type, torch.cuda.get_device_name(device) if device.type == "cuda" else "", _processor()],
+        "device": [device.type, torch.cuda.get_device_name(device) if device.type == "cuda" else "", processor()],
         "threads": torch.get_num_threads(),
         "versions": [sys.version, torch.__config__.show(), *(metadata.version(package) for package in _PACKAGES)],
         "variables": {name: value for name, value in os.environ.items() if name.startswith(_VARIABLES)},
@@ -53,19 +53,7 @@ def digest(stage: str, params: TrainingParams, inputs: Iterable[Path], device: t
 
 def _code_sha256() -> str:
     root = Path(__file__).resolve().parents[1]
-    files = sorted(file for wing in WINGS for file in (root / wing).rglob("*.py"))
-    return hashlib.sha256(
-        "".join(f"{file.relative_to(root)} {file_sha256(file)}\n" for file in files).encode()
-    ).hexdigest()
-
-
-def _processor() -> str:
-    """Another one rounds differently."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line
-    return f"{platform.machine()} {platform.processor()}"
+    return files_sha256(sorted(file for wing in WINGS for file in (root / wing).rglob("*.py")), root)
 
 
 class Snapshots:

@@ -31,7 +31,6 @@ from wsgcn.training.pseudo_labels import (
     consistent_depths,
     rays,
     smooth_motion,
-    stand_at_height,
     stand_at_heights,
     triangulate,
 )
@@ -78,10 +77,10 @@ class Teacher:
         """`windows` are those of the labelled poses, for a network over time."""
         self._source, self._skeleton, self._settings, self._seed = source, skeleton, settings, seed
         self._labelled, self._persons = len(labelled), int(source.person_K.max()) + 1
-        self._of_labelled = windows
+        self._of_labelled, self._stretch = windows, 1  # frames that are lifted as a sequence
         if windows is not None:
             assert source.views is None
-            self._stretch = _STRETCH * len(windows.offset_T)  # frames
+            self._stretch = _STRETCH * len(windows.offset_T)
             self._chosen = max(1, min(settings.poses, len(source.unlabelled)) // self._stretch)
             self._count = self._chosen * self._stretch
         elif source.views is None:
@@ -130,13 +129,12 @@ class Teacher:
             standing_N = self._source.standing_K[self._source.unlabelled.camera_N[index]]
             rotation_N33 = self.poses.rotation_K33[standing_N].double()
             world_NJ3 = positions_NJ3 @ rotation_N33 + self.poses.translation_K3[standing_N, None].double()
-            if self._of_labelled is None:
-                world_NJ3 = stand_at_height(world_NJ3, lowest_N)
-            else:
-                world_SLJ3 = smooth_motion(world_NJ3.unflatten(0, (self._chosen, -1)), _SMOOTH_FRAMES)
-                world_NJ3 = stand_at_heights(world_SLJ3, lowest_N.view(self._chosen, -1)).flatten(0, 1)
+            world_SLJ3 = world_NJ3.unflatten(0, (-1, self._stretch))
+            if self._of_labelled is not None:
+                world_SLJ3 = smooth_motion(world_SLJ3, _SMOOTH_FRAMES)
+            world_SLJ3 = stand_at_heights(world_SLJ3, lowest_N.view(-1, self._stretch))
             labels = pose_set(
-                world_NJ3.float(),
+                world_SLJ3.flatten(0, 1).float(),
                 standing_N,
                 self.poses.rotation_K33,
                 self.poses.translation_K3,

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.model.cpu.calls import counted_calls
 from tests.tiny import tiny_params
 from wsgcn.model.cpu import blas, door, fused
 from wsgcn.model.cpu.door import compiled_form, plain_layers
@@ -39,16 +40,7 @@ def network() -> nn.Module:
 
 @pytest.fixture
 def compiled_calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of the batches that the compiled form gets; the comparison's own are of 2 poses."""
-    calls: list[int] = []
-    forward = fused.forward
-
-    def counting(modules: nn.Sequential, x_BJC: Tensor) -> Tensor:
-        calls.append(len(x_BJC))
-        return forward(modules, x_BJC)
-
-    monkeypatch.setattr(fused, "forward", counting)
-    return calls
+    return counted_calls(monkeypatch, fused)
 
 
 def gradients(network: nn.Module, function: Callable[[Tensor], Tensor] | None = None) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.model.cpu.calls import counted_calls
 from tests.tiny import tiny_params
 from wsgcn.model import layers
 from wsgcn.model.cpu import blas, door, folded, prediction
@@ -31,16 +32,7 @@ def _nothing_compared_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def compiled_calls(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The sizes of the batches that the compiled form gets; the comparison's own are of 2 poses."""
-    calls: list[int] = []
-    forward = folded.forward
-
-    def counting(network: prediction.Folded, x_BJ2: Tensor) -> Tensor:
-        calls.append(len(x_BJ2))
-        return forward(network, x_BJ2)
-
-    monkeypatch.setattr(folded, "forward", counting)
-    return calls
+    return counted_calls(monkeypatch, folded)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_a_damaged_choice_is_made_again(measures, tmp_path, content):
 def test_another_processor_or_version_chooses_anew(measures, monkeypatch, tmp_path):
     measures += [2.0, 0.5]
     assert chosen() == "mkl"
-    monkeypatch.setattr(products, "_processor", lambda: "another")
+    monkeypatch.setattr(products, "processor", lambda: "another")
     assert chosen() == "openblas"
     assert len(list((tmp_path / "cache" / "wsgcn").glob("*.json"))) == 2
 

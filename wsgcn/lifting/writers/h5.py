@@ -17,7 +17,7 @@ from typing import Any
 import h5py
 
 from wsgcn.base.errors import InputError
-from wsgcn.base.foreign import shown
+from wsgcn.base.foreign import escaped, shown
 from wsgcn.base.hdf5 import ForeignHdf5, new_hdf5
 from wsgcn.lifting.lifted import Lifted, Rows
 from wsgcn.lifting.writers.reading import check_is_lifted, lifted_from
@@ -108,4 +108,4 @@ _NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 
 
 def _text(text: str) -> str:
-    return _NO_TEXT.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+    return escaped(_NO_TEXT, text)

@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 from torch import Tensor
 
 from wsgcn.model.cpu.compiled import compiled
+from wsgcn.model.cpu.vectors import vectorised
 
 _PARAMETER, _GRADIENT, _FIRST, _SECOND, _STEP = range(5)  # the rows of `addresses`
 
@@ -30,7 +31,7 @@ def _floats(_: Any, address: Any) -> Any:
     return types.CPointer(types.float32)(address), generate
 
 
-@compiled(fastmath={"reassoc", "contract", "nsz"})
+@vectorised
 def _gradient_norm(addresses_5P, sizes_P):  # type: ignore[no-untyped-def]
     total = 0.0
     for n in range(len(sizes_P)):

@@ -17,7 +17,7 @@ from numba.core.caching import UserProvidedCacheLocator
 
 from wsgcn.model.cpu.cache import cache_folder
 
-SOURCES = ("compiled.py", "cache.py", "blas.py", "crew.py", "kernels.py", "adam.py", "prediction.py")
+SOURCES = ("compiled.py", "cache.py", "blas.py", "crew.py", "vectors.py", "kernels.py", "adam.py", "prediction.py")
 
 
 def compiled(**settings: Any) -> Callable[[Any], Any]:

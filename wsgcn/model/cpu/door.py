@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wsgcn.model.cpu import products
 from wsgcn.model.layers import GraphBlock, NonLocal, ResidualBlock, SemGraphConv
 
 Form = Callable[[Tensor], Tensor]
@@ -94,6 +95,7 @@ def compiled_form(layers: nn.Sequential, x_BJC: Tensor) -> Form | None:
     """
     if not torch.is_grad_enabled() or not _is_open(layers, x_BJC, is_training=True):
         return None
+    # Imported where it runs: numba takes a third of a second to load, and not everything needs it.
     from wsgcn.model.cpu import fused
 
     return lambda x: fused.forward(layers, x)
@@ -123,9 +125,6 @@ def _is_open(layers: nn.Sequential, x_BJC: Tensor, *, is_training: bool) -> bool
         return False
     if not _are_known(layers, is_training):
         return False
-    # Imported where it runs: numba takes a third of a second to load, and not everything needs it.
-    from wsgcn.model.cpu import products
-
     # A predicted pose may not depend on its batch: see `wsgcn.model.cpu.prediction`.
     is_available = products.at_hand() if is_training else "mkl" in products.at_hand()
     return bool(is_available) and _agree(layers, x_BJC.shape[1:], is_training)

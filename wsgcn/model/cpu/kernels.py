@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from wsgcn.model.cpu.blas import product, set_threads
-from wsgcn.model.cpu.compiled import compiled
 from wsgcn.model.cpu.crew import next_block
+from wsgcn.model.cpu.vectors import add_scaled, dot, vectorised
 
 BLOCK = 16  # samples: the widest activation of a block at the paper's setting is a quarter of a megabyte
 PORTION = 2  # blocks that one thread takes together, and whose shares of a weight's gradient are added up at once
@@ -45,14 +45,10 @@ class Source(NamedTuple):
     around_BJC: np.ndarray
 
 
-_MATHS = {"reassoc", "contract", "nsz"}  # sums in any order, fused multiply-add; NaN and infinity keep their meaning
-_compiled = compiled(fastmath=_MATHS)
-
-
 # The input of a layer
 
 
-@_compiled
+@vectorised
 def _make(source, start, stop):  # type: ignore[no-untyped-def]
     """x of the samples start to stop."""
     joints, channels = source.x_BJC.shape[1:]
@@ -70,7 +66,7 @@ def _make(source, start, stop):  # type: ignore[no-untyped-def]
                     x[c] = max(y[c] * scale[c] + shift[c], least)
 
 
-@_compiled
+@vectorised
 def _sum_gradient(source, dx_BJC, start, stop, total_C, product_C):  # type: ignore[no-untyped-def]
     """The sums of the gradient that reaches the norm, and of it times y - mean, over the samples start to stop."""
     joints, channels = source.x_BJC.shape[1:]
@@ -95,7 +91,7 @@ def _sum_gradient(source, dx_BJC, start, stop, total_C, product_C):  # type: ign
 # The convolution
 
 
-@_compiled
+@vectorised
 def attention(edge_weight_E, first, a_E):  # type: ignore[no-untyped-def]
     """The softmax of each row of A."""
     for i in range(len(first) - 1):
@@ -104,7 +100,7 @@ def attention(edge_weight_E, first, a_E):  # type: ignore[no-untyped-def]
         a_E[first[i] : first[i + 1]] = exponential / exponential.sum()
 
 
-@_compiled
+@vectorised
 def attention_backward(a_E, da_E, first, dedge_weight_E):  # type: ignore[no-untyped-def]
     """Back through `attention`."""
     for i in range(len(first) - 1):
@@ -112,7 +108,7 @@ def attention_backward(a_E, da_E, first, dedge_weight_E):  # type: ignore[no-unt
         dedge_weight_E[row] = a_E[row] * (da_E[row] - (a_E[row] * da_E[row]).sum())
 
 
-@_compiled
+@vectorised
 def convolve(work, source, a_E, first, column, weight, y_RC, moments_N2C):  # type: ignore[no-untyped-def]
     """y = z weight."""
     batch, joints, channels = source.x_BJC.shape
@@ -132,7 +128,7 @@ def convolve(work, source, a_E, first, column, weight, y_RC, moments_N2C):  # ty
     set_threads(threads)
 
 
-@_compiled
+@vectorised
 def _mix_block(source, start, stop, a_E, first, column, scratch_JC, z_BJ2C):  # type: ignore[no-untyped-def]
     for b in range(start, stop):
         x = source.x_BJC[b]
@@ -143,7 +139,7 @@ def _mix_block(source, start, stop, a_E, first, column, scratch_JC, z_BJ2C):  # 
             _mix(x, a_E, first, column, z_BJ2C[b - start])
 
 
-@_compiled
+@vectorised
 def convolve_backward(  # type: ignore[no-untyped-def]
     work,
     dy_of,
@@ -208,7 +204,7 @@ def convolve_backward(  # type: ignore[no-untyped-def]
     set_threads(threads)
 
 
-@_compiled
+@vectorised
 def _mix(x_JC, a_E, first, column, z_J2C):  # type: ignore[no-untyped-def]
     joints, channels = x_JC.shape
     for i in range(joints):
@@ -217,10 +213,10 @@ def _mix(x_JC, a_E, first, column, z_J2C):  # type: ignore[no-untyped-def]
             j = column[e]
             a = a_E[e]
             start = 0 if i == j else channels
-            _add_scaled(z_J2C[i, start:], a, x_JC[j])
+            add_scaled(z_J2C[i, start:], a, x_JC[j])
 
 
-@_compiled
+@vectorised
 def _mix_backward(dz_J2C, x_JC, a_E, first, column, dx_JC, dedge_E):  # type: ignore[no-untyped-def]
     """Adds to dx and to the gradients of the entries of A."""
     joints, channels = x_JC.shape
@@ -239,7 +235,7 @@ def _mix_backward(dz_J2C, x_JC, a_E, first, column, dx_JC, dedge_E):  # type: ig
 # Batch norm
 
 
-@_compiled
+@vectorised
 def _moments(y_RC, mean_C, square_C):  # type: ignore[no-untyped-def]
     rows, channels = y_RC.shape
     mean_C[:] = np.float32(0)
@@ -255,7 +251,7 @@ def _moments(y_RC, mean_C, square_C):  # type: ignore[no-untyped-def]
             square_C[c] += difference * difference
 
 
-@_compiled
+@vectorised
 def norm_of_moments(  # type: ignore[no-untyped-def]
     moments_N2C, rows, count, eps, gain_C, shift_C, bias_C, momentum, running_mean_C, running_variance_C, norm_4C
 ):
@@ -281,7 +277,7 @@ def norm_of_moments(  # type: ignore[no-untyped-def]
         running_variance_C[c] += momentum * (square / (count - 1) - running_variance_C[c])
 
 
-@_compiled
+@vectorised
 def norm_gradient(sums_N2C, norm_4C, count, gradient_4C):  # type: ignore[no-untyped-def]
     """Back through a batch norm by the sums of its blocks: `of_y_and_constant` (2, C), then dgain and dshift."""
     for c in range(sums_N2C.shape[2]):
@@ -296,7 +292,7 @@ def norm_gradient(sums_N2C, norm_4C, count, gradient_4C):  # type: ignore[no-unt
         gradient_4C[2, c], gradient_4C[3, c] = product_with_y * inverse_deviation, total
 
 
-@_compiled
+@vectorised
 def _norm_relu(y_RC, affine, out_RC):  # type: ignore[no-untyped-def]
     rows, channels = y_RC.shape
     scale, shift = affine[0], affine[1]
@@ -305,7 +301,7 @@ def _norm_relu(y_RC, affine, out_RC):  # type: ignore[no-untyped-def]
             out_RC[r, c] = max(y_RC[r, c] * scale[c] + shift[c], np.float32(0))
 
 
-@_compiled
+@vectorised
 def _relu_backward_and_sum(out_JC, y_JC, mean_C, grad_JC, total_C, product_C):  # type: ignore[no-untyped-def]
     """The gradient of a ReLU's input, in place, and its sums."""
     joints, channels = y_JC.shape
@@ -317,7 +313,7 @@ def _relu_backward_and_sum(out_JC, y_JC, mean_C, grad_JC, total_C, product_C):  
             product_C[c] += grad * (y_JC[i, c] - mean_C[c])
 
 
-@_compiled
+@vectorised
 def _norm_backward(grad_RC, y_RC, affine, of_y_and_constant, dy_RC):  # type: ignore[no-untyped-def]
     rows, channels = y_RC.shape
     scale, of_y, constant = affine[0], of_y_and_constant[0], of_y_and_constant[1]
@@ -326,7 +322,7 @@ def _norm_backward(grad_RC, y_RC, affine, of_y_and_constant, dy_RC):  # type: ig
             dy_RC[r, c] = scale[c] * grad_RC[r, c] + (of_y[c] * y_RC[r, c] + constant[c])
 
 
-@_compiled
+@vectorised
 def _norm_relu_backward(grad_RC, y_RC, affine, of_y_and_constant, dy_RC):  # type: ignore[no-untyped-def]
     rows, channels = y_RC.shape
     scale, shift, of_y, constant = affine[0], affine[1], of_y_and_constant[0], of_y_and_constant[1]
@@ -340,7 +336,7 @@ def _norm_relu_backward(grad_RC, y_RC, affine, of_y_and_constant, dy_RC):  # typ
 # The non-local layer
 
 
-@_compiled
+@vectorised
 def fold(theta_weight, theta_bias_H, phi_weight, phi_bias_H, g_weight, w_2H, v_C, phi_g_weight):  # type: ignore[no-untyped-def]
     """The parameters as `attend` takes them; returns the constant. theta meets w_theta alone, so it is never formed."""
     inner = len(theta_bias_H)
@@ -349,26 +345,26 @@ def fold(theta_weight, theta_bias_H, phi_weight, phi_bias_H, g_weight, w_2H, v_C
     v_C[:] = np.float32(0)
     constant = np.float32(0)
     for h in range(inner):
-        _add_scaled(v_C, w_2H[h], theta_weight[h])
+        add_scaled(v_C, w_2H[h], theta_weight[h])
         constant += w_2H[h] * theta_bias_H[h] + w_2H[inner + h] * phi_bias_H[h]
     return constant
 
 
-@_compiled
+@vectorised
 def fold_backward(  # type: ignore[no-untyped-def]
     theta_weight, theta_bias_H, phi_bias_H, w_2H, dv_C, dconstant, dw_2H, dtheta_weight, dtheta_bias_H, dphi_bias_H
 ):
     """Back through `fold`. dw_2H holds in its second half what reaches w_phi past it, which is added to."""
     inner = len(theta_bias_H)
     for h in range(inner):
-        dw_2H[h] = _dot(theta_weight[h], dv_C) + theta_bias_H[h] * dconstant
+        dw_2H[h] = dot(theta_weight[h], dv_C) + theta_bias_H[h] * dconstant
         dw_2H[inner + h] += phi_bias_H[h] * dconstant
         dtheta_weight[h] = w_2H[h] * dv_C
         dtheta_bias_H[h] = w_2H[h] * dconstant
         dphi_bias_H[h] = w_2H[inner + h] * dconstant
 
 
-@_compiled
+@vectorised
 def attend(  # type: ignore[no-untyped-def]
     work,
     source,
@@ -405,7 +401,7 @@ def attend(  # type: ignore[no-untyped-def]
             y = y_BJH[b]
             _pool(phi_g_BJ2H[b], w_phi_H, constant, members, pooled, of_group)
             for i in range(joints):
-                score = _dot(source.x_BJC[b, i], v_C)
+                score = dot(source.x_BJC[b, i], v_C)
                 score_BJ[b, i] = score
                 y[i] = np.float32(0)
                 f_sum = np.float32(0)
@@ -413,8 +409,8 @@ def attend(  # type: ignore[no-untyped-def]
                     f = (score + of_group[k]) / np.float32(groups)
                     if f > np.float32(0):
                         f_sum += f
-                        _add_scaled(y[i], f, pooled[k, inner:])
-                _add_scaled(y[i], f_sum, g_bias_H)
+                        add_scaled(y[i], f, pooled[k, inner:])
+                add_scaled(y[i], f_sum, g_bias_H)
         u = u_RC[start * joints : stop * joints]
         product(y_BJH[start:stop].reshape(rows, inner), out_weight, u, False, True)
         _moments(u, moments_N2C[n, 0], moments_N2C[n, 1])
@@ -422,7 +418,7 @@ def attend(  # type: ignore[no-untyped-def]
     set_threads(threads)
 
 
-@_compiled
+@vectorised
 def attend_backward(  # type: ignore[no-untyped-def]
     work,
     grad_BJC,
@@ -487,25 +483,25 @@ def attend_backward(  # type: ignore[no-untyped-def]
             row = (b - start) * joints
             for i in range(joints):
                 dy_H = dy[row + i]
-                through_bias = _dot(dy_H, g_bias_H)
+                through_bias = dot(dy_H, g_bias_H)
                 f_sum = np.float32(0)
                 of_score = np.float32(0)
                 for k in range(groups):
                     f = (score_BJ[b, i] + of_group[k]) / np.float32(groups)
                     if f > np.float32(0):
                         f_sum += f
-                        df = through_bias + _dot(dy_H, pooled[k, inner:])
-                        _add_scaled(dpooled[k, inner:], f, dy_H)
+                        df = through_bias + dot(dy_H, pooled[k, inner:])
+                        add_scaled(dpooled[k, inner:], f, dy_H)
                         df /= np.float32(groups)
                         of_score += df
                         dof_group[k] += df
                 dscore[row + i] = of_score
                 dconstant += of_score
-                _add_scaled(dg_bias_NH[n], f_sum, dy_H)
-                _add_scaled(dv_NC[n], of_score, source.x_BJC[b, i])
+                add_scaled(dg_bias_NH[n], f_sum, dy_H)
+                add_scaled(dv_NC[n], of_score, source.x_BJC[b, i])
             for k in range(groups):
-                _add_scaled(dpooled[k], dof_group[k], w_phi_H)
-                _add_scaled(dw_phi_NH[n], dof_group[k], pooled[k, :inner])
+                add_scaled(dpooled[k], dof_group[k], w_phi_H)
+                add_scaled(dw_phi_NH[n], dof_group[k], pooled[k, :inner])
                 for m in range(size):
                     j = members[m, k]
                     _where_reached(phi_g[j], pooled[k], dpooled[k], dphi_g[row + j])
@@ -521,7 +517,7 @@ def attend_backward(  # type: ignore[no-untyped-def]
     set_threads(threads)
 
 
-@_compiled
+@vectorised
 def _pool(phi_g_J2H, w_phi_H, constant, members, pooled_G2H, of_group_G):  # type: ignore[no-untyped-def]
     """phi and g of each group: the maxima over its joints; and w_phi . phi + constant."""
     size, groups = members.shape
@@ -532,24 +528,10 @@ def _pool(phi_g_J2H, w_phi_H, constant, members, pooled_G2H, of_group_G):  # typ
             j = members[m, k]
             for h in range(width):
                 pooled_G2H[k, h] = max(pooled_G2H[k, h], phi_g_J2H[j, h])
-        of_group_G[k] = _dot(w_phi_H, pooled_G2H[k]) + constant
+        of_group_G[k] = dot(w_phi_H, pooled_G2H[k]) + constant
 
 
-@_compiled
-def _dot(a_H, b_H):  # type: ignore[no-untyped-def]
-    total = np.float32(0)
-    for h in range(len(a_H)):
-        total += a_H[h] * b_H[h]
-    return total
-
-
-@_compiled
-def _add_scaled(to_H, scale, b_H):  # type: ignore[no-untyped-def]
-    for h in range(len(b_H)):
-        to_H[h] += scale * b_H[h]
-
-
-@_compiled
+@vectorised
 def _where_reached(values_H, maximum_H, gradient_H, out_H):  # type: ignore[no-untyped-def]
     for h in range(len(values_H)):
         out_H[h] = gradient_H[h] if values_H[h] >= maximum_H[h] else np.float32(0)

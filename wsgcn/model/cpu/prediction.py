@@ -14,15 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from wsgcn.model.cpu.blas import product, set_threads
-from wsgcn.model.cpu.compiled import compiled
 from wsgcn.model.cpu.crew import next_block
+from wsgcn.model.cpu.vectors import add_scaled, dot, vectorised
 
 _ACTIVATIONS = 32768  # numbers, a quarter of a core's second cache or less; four of them are in use
 
 FIRST, SECOND, NON_LOCAL = range(3)  # the two convolutions of a residual block, and the layer
-
-_MATHS = {"reassoc", "contract", "nsz"}  # sums in any order, fused multiply-add; NaN and infinity keep their meaning
-_compiled = compiled(fastmath=_MATHS)
 
 
 def block_of(joints: int, channels: int) -> int:
@@ -81,7 +78,7 @@ class Folded(NamedTuple):
     members: np.ndarray  # (largest group, G)
 
 
-@_compiled
+@vectorised
 def predict(work, block, steps, graph, ends, convolutions, non_locals, members, keypoints_BJ2, pose_BJ3):  # type: ignore[no-untyped-def]
     """The poses of the blocks that `work` gives."""
     batch, joints, _ = keypoints_BJ2.shape
@@ -115,7 +112,7 @@ def predict(work, block, steps, graph, ends, convolutions, non_locals, members, 
     set_threads(threads)
 
 
-@_compiled
+@vectorised
 def _enter(graph, ends, seen_BJ2, x_BJC):  # type: ignore[no-untyped-def]
     """The first block, whose convolution has two channels in."""
     first, column, a_E = graph.first, graph.column, ends.entry_a_E
@@ -136,7 +133,7 @@ def _enter(graph, ends, seen_BJ2, x_BJC):  # type: ignore[no-untyped-def]
                 x[c] = max(bias_C[c] + z0 * w[0, c] + z1 * w[1, c] + (z2 * w[2, c] + z3 * w[3, c]), np.float32(0))
 
 
-@_compiled
+@vectorised
 def _leave(graph, ends, x_BJC, start, stop, pose_BJ3):  # type: ignore[no-untyped-def]
     """The last convolution, with three channels out."""
     first, column, a_E = graph.first, graph.column, ends.last_a_E
@@ -145,7 +142,7 @@ def _leave(graph, ends, x_BJC, start, stop, pose_BJ3):  # type: ignore[no-untype
     for b in range(stop - start):
         for j in range(joints):
             for k in range(6):
-                products[j, k] = _dot(x_BJC[b, j], ends.last_weight_6C[k])
+                products[j, k] = dot(x_BJC[b, j], ends.last_weight_6C[k])
         for i in range(joints):
             pose = pose_BJ3[start + b, i]
             pose[:] = ends.last_bias_3
@@ -156,7 +153,7 @@ def _leave(graph, ends, x_BJC, start, stop, pose_BJ3):  # type: ignore[no-untype
                     pose[k] += a_E[e] * products[j, half + k]
 
 
-@_compiled
+@vectorised
 def _convolve(first, column, a_E, weight_2CC, bias_C, x_BJC, z_RC, y_BJC, out_BJC, is_added):  # type: ignore[no-untyped-def]
     """relu(convolution of x), added to out, or written to it, which then is y. y is overwritten, and may be x."""
     block, joints, channels = x_BJC.shape
@@ -170,7 +167,7 @@ def _convolve(first, column, a_E, weight_2CC, bias_C, x_BJC, z_RC, y_BJC, out_BJ
                 if i == j:
                     _scale(z[:channels], a_E[e], x_BJC[b, j])
                 else:
-                    _add_scaled(z[channels:], a_E[e], x_BJC[b, j])
+                    add_scaled(z[channels:], a_E[e], x_BJC[b, j])
     y_RC, out_RC = y_BJC.reshape(rows, channels), out_BJC.reshape(rows, channels)
     product(z_RC, weight_2CC.reshape(2 * channels, channels), y_RC, False, False)
     for r in range(rows):
@@ -178,10 +175,10 @@ def _convolve(first, column, a_E, weight_2CC, bias_C, x_BJC, z_RC, y_BJC, out_BJ
         for c in range(channels):
             y[c] = max(y[c] + bias_C[c], np.float32(0))
         if is_added:
-            _add_scaled(out_RC[r], np.float32(1), y)
+            add_scaled(out_RC[r], np.float32(1), y)
 
 
-@_compiled
+@vectorised
 def _attend(all_of_them, layer, members, x_BJC, phi_g_BJC, z_RC):  # type: ignore[no-untyped-def]
     """A non-local layer, in place. W is applied to the G pooled g of a pose, in place of the J sums of them."""
     block, joints, channels = x_BJC.shape
@@ -208,7 +205,7 @@ def _attend(all_of_them, layer, members, x_BJC, phi_g_BJC, z_RC):  # type: ignor
             pooled[:] = phi_g_BJC[b, members[0, k]]
             for m in range(1, size):
                 _raise(pooled, phi_g_BJC[b, members[m, k]])
-            of_group[b, k] = _dot(w_phi_H, pooled[:inner]) + constant
+            of_group[b, k] = dot(w_phi_H, pooled[:inner]) + constant
             for h in range(inner):
                 g_BGH[b, k, h] = pooled[inner + h] + g_bias_H[h]
     product(
@@ -221,37 +218,23 @@ def _attend(all_of_them, layer, members, x_BJC, phi_g_BJC, z_RC):  # type: ignor
     for b in range(len(x_BJC)):
         for i in range(joints):
             x = x_BJC[b, i]
-            score = _dot(x, v_C)
+            score = dot(x, v_C)
             change[:] = out_bias_C
             for k in range(groups):
                 f = score + of_group[b, k]
                 if f > np.float32(0):
-                    _add_scaled(change, f, u_BGC[b, k])
+                    add_scaled(change, f, u_BGC[b, k])
             for c in range(channels):
                 x[c] += min(max(change[c], least_C[c]), most_C[c])
 
 
-@_compiled
-def _dot(a_C, b_C):  # type: ignore[no-untyped-def]
-    total = np.float32(0)
-    for c in range(len(a_C)):
-        total += a_C[c] * b_C[c]
-    return total
-
-
-@_compiled
+@vectorised
 def _scale(to_C, scale, b_C):  # type: ignore[no-untyped-def]
     for c in range(len(b_C)):
         to_C[c] = scale * b_C[c]
 
 
-@_compiled
-def _add_scaled(to_C, scale, b_C):  # type: ignore[no-untyped-def]
-    for c in range(len(b_C)):
-        to_C[c] += scale * b_C[c]
-
-
-@_compiled
+@vectorised
 def _raise(to_C, b_C):  # type: ignore[no-untyped-def]
     for c in range(len(b_C)):
         to_C[c] = max(to_C[c], b_C[c])

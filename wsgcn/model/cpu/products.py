@@ -9,7 +9,6 @@ import ctypes
 import functools
 import hashlib
 import json
-import platform
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,7 +22,7 @@ from filelock import FileLock
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.files import write_atomically
-from wsgcn.model.cpu.cache import cache_folder
+from wsgcn.model.cpu.cache import cache_folder, processor
 from wsgcn.model.params import Product
 
 _MARGIN = 0.9  # of the time of the library that is asked first, below which the next one is taken
@@ -166,17 +165,8 @@ def _fastest(seconds: Mapping[Product, float]) -> Product:
 
 
 def _key() -> str:
-    parts = [_processor(), torch.__version__, np.__version__, *(library.version for library in at_hand().values())]
+    parts = [processor(), torch.__version__, np.__version__, *(library.version for library in at_hand().values())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-
-
-def _processor() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0].splitlines():
-            if line.startswith("flags"):  # the name alone may be no more than the vendor's
-                names = (platform.machine(), line)
-                return "\n".join(names)
-    return platform.machine() + platform.processor()
 
 
 # rows, inner, columns, and whether the first and the second factor come transposed: a block of a graph convolution of
