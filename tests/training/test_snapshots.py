@@ -255,7 +255,7 @@ class TestADigestDependsOn:
             patch.setattr(snapshots.metadata, "version", lambda package: "0.0")
             found.add(of())
         with monkeypatch.context() as patch:
-            patch.setattr(snapshots, "_processor", lambda: "another")
+            patch.setattr(snapshots, "processor", lambda: "another")
             found.add(of())
         assert len(found) == 5
 
