@@ -1,5 +1,8 @@
 import argparse
+import shutil
 
+import h5py
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -7,6 +10,8 @@ from wsgcn.base.errors import InputError
 from wsgcn.cli import render
 from wsgcn.lifting.lifted import FORMAT
 from wsgcn.lifting.writers import h5
+from wsgcn.rendering import animation as render_animation
+from wsgcn.rendering.painter import ClipPainter
 
 
 def called(*arguments):
@@ -28,6 +33,43 @@ def test_the_command_renders_what_is_asked_for_and_says_so(predictions_path, tmp
 def test_without_a_choice_the_first_sequence_is_rendered(predictions_path, tmp_path, capsys):
     called(predictions_path, "-o", tmp_path / "a.gif", "--seconds", 0.1)
     assert "S9 Eating" in capsys.readouterr().out
+
+
+def test_predictions_stand_beside_each_other_under_the_names_by_which_their_paths_differ(
+    predictions_path, tmp_path, monkeypatch
+):
+    other = tmp_path / "wider" / predictions_path.name
+    other.parent.mkdir()
+    shutil.copy(predictions_path, other)
+    with h5py.File(other, "r+") as file:
+        for serial in file["S9/Eating"].values():
+            serial["predicted_m"][:] *= 1.5
+    painted = []
+    monkeypatch.setattr(render_animation, "write_clip", lambda path, sequence, **_: painted.append(sequence) or 1)
+    (tmp_path / "a.gif").touch()
+    called(predictions_path, "--beside", other, "-o", tmp_path / "a.gif")
+    (sequence,) = painted
+    titles = [sequence.predicted_title, *sequence.others_m]
+    assert titles == [f"{path.parent.name}/{path.stem}" for path in (predictions_path, other)]
+    near_mm, wide_mm = sequence.all_mpjpe_mm
+    assert np.array_equal(near_mm, sequence.mpjpe_mm)
+    assert (wide_mm > near_mm).all()
+    panels = [panel.title for panel in ClipPainter(sequence)._panels]
+    assert panels[-3:] == [*titles, "3D truth"]
+
+
+def test_what_is_not_of_the_same_frames_cannot_stand_beside(predictions_path, tmp_path):
+    other = tmp_path / "shorter.h5"
+    shutil.copy(predictions_path, other)
+    with h5py.File(other, "r+") as file:
+        for serial in file["S9/Eating"].values():
+            for name in ("predicted_m", "truth_m"):
+                kept = serial[name][:3]
+                del serial[name]
+                serial[name] = kept
+    with pytest.raises(InputError, match=r"shorter: has S9 Eating, 3 frames of 16 joints; to stand beside predictions"):
+        called(predictions_path, "--beside", other, "-o", tmp_path / "a.gif")
+    assert not (tmp_path / "a.gif").exists()
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,9 @@ def draw_legend(draw: ImageDraw.ImageDraw, right_px: float, middle_px: float, co
     return right_px
 
 
-def shortened(text: str, width_px: float) -> str:
-    """The text, cut so that it is no wider than `width_px`."""
-    font = palette.font(SIZE_PX)
+def shortened(text: str, width_px: float, size_px: int = SIZE_PX) -> str:
+    """The text, cut so that in letters of this size it is no wider than `width_px`."""
+    font = palette.font(size_px)
     if font.getlength(text) <= width_px:
         return text
     while text and font.getlength(f"{text} …") > width_px:

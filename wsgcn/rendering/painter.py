@@ -1,4 +1,4 @@
-"""The pictures of a clip: the 2D input, the prediction and the truth side by side."""
+"""The pictures of a clip: the 2D input, predictions and the truth side by side."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from wsgcn.rendering.viewpoint import Viewpoint, Window
 
 WIDTH_PX, HEIGHT_PX = 720, 340
 _HEAD_PX, _FOOT_PX, _GAP_PX = 40, 28, 8
-_PANEL_TITLE_PX = 28
+_PANEL_TITLE_PX, _TITLE_SIZE_PX = 28, 13
 _BONE_PX = 4.2
 
 _TURN_DEG, _SWAY_DEG, _ELEVATION_DEG = 40.0, 25.0, 14.0
@@ -37,7 +37,7 @@ class ClipPainter:
         self._sequence = sequence
         self._views = _swaying_views(len(sequence), sequence.fps)
         self._panels: list[_Panel] = []
-        poses = {"3D prediction": sequence.predicted_m}
+        poses = {sequence.predicted_title: sequence.predicted_m, **sequence.others_m}
         if sequence.truth_m is not None:
             poses["3D truth"] = sequence.truth_m
         count = len(poses) + (sequence.keypoints_px is not None)
@@ -94,12 +94,15 @@ class ClipPainter:
         """The picture of one frame, RGB."""
         page = self._page.copy()
         draw = ImageDraw.Draw(page)
-        if self._sequence.mpjpe_mm is not None:
-            text = f"MPJPE {self._sequence.mpjpe_mm[index]:.0f} mm"
+        if self._sequence.truth_m is not None:
+            errors = [f"{error_T[index]:.0f}" for error_T in self._sequence.all_mpjpe_mm]
+            text = f"MPJPE {' and '.join(errors)} mm"
             draw.text((WIDTH_PX - _GAP_PX - 2, _HEAD_PX / 2), text, palette.TEXT, palette.font(17, True), "rm")
         for panel in self._panels:
             page.paste(self._paint_panel(panel, index), (panel.left_px, _HEAD_PX))
-            draw.text((panel.left_px + 10, _HEAD_PX + 8), panel.title, palette.QUIET, palette.font(13))
+            title = shortened(panel.title, self._width_px - 20, _TITLE_SIZE_PX)
+            font = palette.font(_TITLE_SIZE_PX)
+            draw.text((panel.left_px + 10, _HEAD_PX + 8), title, palette.QUIET, font)
         return page
 
     def _paint_panel(self, panel: _Panel, index: int) -> Image.Image:

@@ -1,7 +1,7 @@
 """What pictures and the viewer show: one person's poses over time, out of the pipeline's files."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class PoseSequence:
     fps: float
     predicted_m: np.ndarray  # (T, J, 3)
     truth_m: np.ndarray | None = None  # (T, J, 3)
+    predicted_title: str = "3D prediction"
+    others_m: Mapping[str, np.ndarray] = field(default_factory=dict)  # (T, J, 3) by title: further predictions
     keypoints_px: np.ndarray | None = None  # (T, J, 2)
     size_px: tuple[int, int] | None = None  # of the picture that the keypoints are in
     frames: np.ndarray | None = None  # (T,), numbers of the video's frames, where there is one
@@ -44,7 +46,14 @@ class PoseSequence:
     @cached_property
     def mpjpe_mm(self) -> np.ndarray | None:
         """(T,), None without a truth."""
-        return None if self.truth_m is None else metrics.mpjpe_mm(self.predicted_m, self.truth_m)
+        return next(iter(self.all_mpjpe_mm), None)
+
+    @cached_property
+    def all_mpjpe_mm(self) -> list[np.ndarray]:
+        """(T,) of each prediction, this one's first; none without a truth."""
+        if self.truth_m is None:
+            return []
+        return [metrics.mpjpe_mm(pose_m, self.truth_m) for pose_m in (self.predicted_m, *self.others_m.values())]
 
     def resampled(self, frames: np.ndarray, fps: float | None = None) -> "PoseSequence":
         """The frames with these indices, and another rate where one is given."""
@@ -53,9 +62,29 @@ class PoseSequence:
             fps=fps or self.fps,
             predicted_m=self.predicted_m[frames],
             truth_m=None if self.truth_m is None else self.truth_m[frames],
+            others_m={title: other_m[frames] for title, other_m in self.others_m.items()},
             keypoints_px=None if self.keypoints_px is None else self.keypoints_px[frames],
             frames=None if self.frames is None else self.frames[frames],
         )
+
+    def beside(self, others: Sequence["PoseSequence"], titles: Sequence[str]) -> "PoseSequence":
+        """With the predictions of other sequences of the same frames as further ones.
+
+        Args:
+            titles: of this one's prediction, then of the others'.
+
+        Raises:
+            InputError: one of them is not of the same person, frames and joints.
+        """
+        for other, title in zip(others, titles[1:], strict=True):
+            mine, its = ((each.title, len(each), each.skeleton.joints) for each in (self, other))
+            if mine != its:
+                raise InputError(
+                    f"{title}: has {its[0]}, {its[1]} frames of {len(its[2])} joints; to stand beside {titles[0]} it "
+                    f"should have {mine[0]}, {mine[1]} frames of {len(mine[2])} joints."
+                )
+        others_m = {title: other.predicted_m for other, title in zip(others, titles[1:], strict=True)}
+        return replace(self, predicted_title=titles[0], others_m=others_m)
 
 
 def skeleton_of(joints: Sequence[str], path: Path | str) -> Skeleton:
