@@ -1,8 +1,11 @@
 """Training of networks over time: which frames a window shows, how it is drawn, and that training repeats."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from tests.tiny import AUGMENTED, evaluation_paths, tiny_params, tiny_positions_m, write_tiny_capture
 from wsgcn.base.errors import InputError
@@ -42,6 +45,8 @@ TAUGHT = AUGMENTED | {
     "training__average": 0.9,
     "training__epoch_steps": 3,
 }
+
+SYNCHRONISED = TAUGHT | {"weak__views": "synchronised"}
 
 
 @pytest.fixture(scope="module")
@@ -243,6 +248,40 @@ def test_takes_of_several_rates_are_refused(tmp_path):
         common_fps(poses, [("S1", "Eating"), ("S1", "Walking 1")])
 
 
-def test_synchronised_views_are_for_single_frames(capture):
-    with pytest.raises(InputError, match="synchronised"):
-        sets_of(capture, weak=True, **TAUGHT, weak__views="synchronised")
+def test_synchronised_views_of_stretches_give_the_smoothed_motion_without_a_network(tmp_path):
+    capture = write_tiny_capture(tmp_path, frames=60)
+    sets = sets_of(capture, weak=True, **(SYNCHRONISED | {"weak__pseudo_labels__poses": 400}))
+    teacher, views = sets.teacher, sets.teacher._source.views
+    labelled = len(sets.labelled.keypoints_NJ2)
+    assert len(teacher.poses) - labelled == 4 * 3 * 27
+    teacher.teach(nn.Identity(), 2)
+    poses = teacher.poses
+    joints = H36M16.indices_in(H36M17.joints, "")
+    pose_VSL = views.pose_MV[teacher._instants(views, 2)].T.unflatten(1, (3, 27))
+    assert (pose_VSL.diff(dim=2) == 1).all()
+    assert len(set(pose_VSL[0, :, 0].tolist())) == 3
+    found = torch.zeros(4 * 3 * 27, 16, 3)
+    bones = (poses.directions_NE3 * poses.lengths_NE[..., None])[labelled:]
+    for bone, (child, parent) in enumerate(H36M16.bones):
+        found[:, child] = found[:, parent] + bones[:, bone]
+    found = found @ poses.rotation_K33[poses.camera_N[labelled:]].mT  # camera axes
+    with Poses(capture[0]) as read:
+        seen = [
+            world_to_camera(read.positions_m("S5", take)[:, joints].astype(float), camera.rotation, np.zeros(3))
+            for take in read.takes("S5")
+            for camera in human36m_cameras()["S5"].values()
+        ]
+    truth = torch.from_numpy(np.concatenate(seen))[pose_VSL.flatten(0, 1)]
+    expected = smooth_motion(truth, 2.0).flatten(0, 1)
+    torch.testing.assert_close(found.double(), expected - expected[:, :1], atol=1e-4, rtol=0)
+
+
+def test_where_a_view_ends_sooner_its_last_instant_is_repeated(tmp_path):
+    capture = write_tiny_capture(tmp_path, frames=60)
+    teacher = sets_of(capture, weak=True, **SYNCHRONISED).teacher
+    views = teacher._source.views
+    sooner = replace(views, pose_MV=views.pose_MV[(views.pose_MV[:, 0] % 60 < 50)])  # takes of 60 frames, 4 views
+    rows = torch.cat([teacher._instants(sooner, epoch) for epoch in range(20)])
+    frames = sooner.pose_MV[rows, 0] % 60
+    assert frames.max() == 49
+    assert ((frames[1:] == 49) & (frames[:-1] == 49)).any()

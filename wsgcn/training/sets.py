@@ -158,9 +158,8 @@ def load_sets(
             )
             unlabelled = loaded.to(device) if len(loaded) else None
             if unlabelled is not None and has_teacher:
-                if context and weak.views == "synchronised":
-                    raise InputError("weak.views: is synchronised, which is for networks that see one frame.")
-                source = pseudo_source(detections, unlabelled, unlabelled_takes, labelled_takes, weak, stride)
+                every = 1 if context else stride
+                source = pseudo_source(detections, unlabelled, unlabelled_takes, labelled_takes, weak, every)
         validation = load_labelled(poses, detections, validation_takes, skeleton, stride, context)
         unlabelled_poses = count_poses(detections, unlabelled_takes, stride)
     labelled = labelled.to(device)
@@ -259,7 +258,7 @@ def pseudo_source(
     weak: Weak,
     stride: int = 1,
 ) -> PseudoSource:
-    """What a teacher needs beside the unlabelled set, which was loaded from the same takes.
+    """What a teacher needs beside the unlabelled set, which holds every `stride`-th frame of the same takes.
 
     Raises:
         InputError: a camera's serial number is not among those of the labelled; or views are to be synchronised, and an

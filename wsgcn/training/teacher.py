@@ -10,9 +10,9 @@ What is known of the unlabelled is their 2D and intrinsics; of their cameras' po
 synchronised. Each unlabelled camera is taken to stand as the labelled camera of the same serial number stands: that
 gives the vertical, and a place on the floor. The height of the lowest joint is that of some labelled pose.
 
-A network over time lifts stretches of frames that follow each other. What it gives is put on rays and bones frame by
-frame, then smoothed along its way through the world, because nobody moves as the errors of single frames do. The poses
-are then windows like those of labels, all of them within a stretch.
+For a network over time stretches of frames that follow each other are lifted, or triangulated. What that gives (put on
+rays and bones frame by frame) is smoothed along its way through the world, because nobody moves as the errors of single
+frames do. The poses are then windows like those of labels, all of them within a stretch.
 """
 
 from collections.abc import Iterator
@@ -78,22 +78,15 @@ class Teacher:
         self._source, self._skeleton, self._settings, self._seed = source, skeleton, settings, seed
         self._labelled, self._persons = len(labelled), int(source.person_K.max()) + 1
         self._of_labelled, self._stretch = windows, 1  # frames that are lifted as a sequence
+        instants, views = (len(source.unlabelled), 1) if source.views is None else source.views.pose_MV.shape
         if windows is not None:
-            assert source.views is None
             self._stretch = _STRETCH * len(windows.offset_T)
-            self._chosen = max(1, min(settings.poses, len(source.unlabelled)) // self._stretch)
-            self._count = self._chosen * self._stretch
-        elif source.views is None:
-            self._chosen = min(settings.poses, len(source.unlabelled))
-            self._count = self._chosen
-        else:
-            instants, views = source.views.pose_MV.shape
-            self._chosen = min(max(1, settings.poses // views), instants)
-            self._count = self._chosen * views
+        self._chosen = max(1, min(settings.poses // views, instants) // self._stretch)
+        self._count = self._chosen * self._stretch * views
         self.poses = labelled.extended(self._count)
         self.windows: Windows | None = None  # those of the labelled poses, then of these
         if windows is not None:
-            taught = _inner_windows(self._labelled, self._chosen, self._stretch, windows.offset_T)
+            taught = _inner_windows(self._labelled, self._chosen * views, self._stretch, windows.offset_T)
             self.windows = windows.followed_by(taught)
 
     def __len__(self) -> int:
@@ -160,7 +153,8 @@ class Teacher:
         """Labelled poses (N,): any, or for stretches as many that follow each other."""
         if self._of_labelled is None:
             return torch.randint(self._labelled, (self._count,), generator=generator)
-        window_S = torch.randint(len(self._of_labelled), (self._chosen,), generator=generator)
+        stretches = self._count // self._stretch
+        window_S = torch.randint(len(self._of_labelled), (stretches,), generator=generator)
         return _stretches(self._of_labelled, window_S.to(self._of_labelled.lifted_M.device), self._stretch).flatten()
 
     def _spread(self, items: int, epoch: int) -> Tensor:
@@ -206,7 +200,7 @@ class Teacher:
 
     def _triangulated(self, views: Views, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
         """Which poses (N,), the joints (N, J, 3) where their views meet, m, camera frame, and the lowest's height."""
-        pose_VM = views.pose_MV[self._spread(len(views.pose_MV), epoch)].T
+        pose_VM = views.pose_MV[self._instants(views, epoch)].T
         camera_VM = self._source.unlabelled.camera_N[pose_VM]
         rotation_VM33 = views.rotation_K33[camera_VM].double()
         translation_VM3 = views.translation_K3[camera_VM].double()
@@ -214,6 +208,17 @@ class Teacher:
         seen_VMJ3 = (world_MJ3 - translation_VM3[:, :, None]) @ rotation_VM33.mT
         lowest_VM = world_MJ3[..., 2].amin(1).expand(len(pose_VM), -1)
         return pose_VM.flatten(), seen_VMJ3.flatten(0, 1), lowest_VM.flatten()
+
+    def _instants(self, views: Views, epoch: int) -> Tensor:
+        """Rows (M,) of the views' poses: instants by themselves, or stretches of them, one after the other."""
+        windows, first_view_M = self._source.unlabelled.windows, views.pose_MV[:, 0].contiguous()
+        if windows is None:
+            return self._spread(len(views.pose_MV), epoch)
+        seen_first = torch.isin(windows.lifted_M, first_view_M).nonzero()[:, 0]
+        window_S = seen_first[self._spread(len(seen_first), epoch)]
+        frame_M = _stretches(windows, window_S, self._stretch).flatten()
+        # Where the other views end sooner, their last instant again.
+        return torch.searchsorted(first_view_M, frame_M, right=True) - 1
 
 
 def _stretches(windows: Windows, index_S: Tensor, length: int) -> Tensor:
