@@ -17,7 +17,15 @@ from wsgcn.release.checkpoint_info import describe
 # Weights that are random lift nobody upright.
 pytestmark = pytest.mark.filterwarnings("ignore::wsgcn.lifting.plausibility.PlausibilityWarning")
 
-SECTION = {"member": "graph", "frames": 27, "channels": 8, "blocks": 1, "dropout": 0.0, "causal": False}
+SECTION = {
+    "member": "graph",
+    "frames": 27,
+    "channels": 8,
+    "blocks": 1,
+    "non_local": True,
+    "dropout": 0.0,
+    "causal": False,
+}
 
 
 @pytest.fixture(scope="module")

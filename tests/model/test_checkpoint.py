@@ -81,7 +81,15 @@ def test_a_file_from_before_there_were_networks_over_time_is_read(checkpoint, tm
 
 
 def test_the_rate_of_a_network_over_time_comes_back(tmp_path):
-    section = {"member": "graph", "frames": 9, "channels": 8, "blocks": 0, "dropout": 0.0, "causal": True}
+    section = {
+        "member": "graph",
+        "frames": 9,
+        "channels": 8,
+        "blocks": 0,
+        "non_local": True,
+        "dropout": 0.0,
+        "causal": True,
+    }
     write_tiny_checkpoint(tmp_path / "weak.pt", model__name="temporal", model__temporal=section)
     loaded = load_checkpoint(tmp_path / "weak.pt")
     assert loaded.fps == 50

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.model.test_layers import literal_non_local, literal_residual_block
 from tests.tiny import published_tree
 from wsgcn.model.context import Context
+from wsgcn.model.layers import NonLocal, ResidualBlock
 from wsgcn.model.networks import build_network, context_of_model, count_parameters, describe_network
 from wsgcn.model.params import Model
 from wsgcn.model.predict import predict
@@ -121,7 +123,7 @@ def test_videopose3d_of_243_frames_has_the_published_number_of_parameters():
 
 @pytest.mark.parametrize("frames", [27, 81, 243])
 def test_ours_is_small(frames):
-    assert count_parameters(build_network(H36M16, model_of(frames=frames, channels=128, blocks=2))) < 400_000
+    assert count_parameters(build_network(H36M16, model_of(frames=frames, channels=128, blocks=4))) < 700_000
 
 
 def literal_graph_network(network: Temporal, window_TJ2: Tensor, *, causal: bool) -> Tensor:
@@ -149,12 +151,17 @@ def literal_graph_network(network: Temporal, window_TJ2: Tensor, *, causal: bool
             y_JC = norm(block.norms[1], graph(block.within, y_JC))
             frames.append(y_JC + (group[-1] if causal else group[len(group) // 2]))
     (frame,) = frames
+    for layer in network.within:
+        literal = literal_non_local if isinstance(layer, NonLocal) else literal_residual_block
+        frame = literal(layer, frame[None], network.skeleton, training=False)[0]
     return graph(network.last, frame)
 
 
+@pytest.mark.parametrize("non_local", [False, True])
 @pytest.mark.parametrize(("frames", "causal"), [(9, False), (81, False), (27, True)])
-def test_the_graph_over_time_is_the_literal_one(frames, causal):
-    network = network_of(frames=frames, causal=causal).eval()
+def test_the_graph_over_time_is_the_literal_one(frames, causal, non_local):
+    network = network_of(frames=frames, causal=causal, non_local=non_local, blocks=2).eval()
+    assert [type(layer) for layer in network.within] == 2 * ([ResidualBlock] + non_local * [NonLocal])
     windows_BTJ2 = torch.stack([clip(frames, seed=seed) for seed in range(3)])
     expected = torch.stack([literal_graph_network(network, window, causal=causal) for window in windows_BTJ2])
     torch.testing.assert_close(network(windows_BTJ2), expected)
@@ -216,7 +223,7 @@ def test_a_mirrored_person_is_lifted_to_the_mirrored_pose_with_flip():
 
 def test_it_says_what_it_sees():
     assert describe_network(model_of(frames=81, dropout=0.25)) == (
-        "temporal (graph), 6 channels, sees 81 frames, 40 before and 40 after, 1 further block, dropout 0.25"
+        "temporal (graph), 6 channels, sees 81 frames, 40 before and 40 after, 1 further block, non-local layers, dropout 0.25"
     )
     assert context_of_model(model_of(frames=9, causal=True)) == Context(8, 0)
     assert widths(81, first=9) == (9, 3, 3)

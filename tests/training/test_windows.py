@@ -29,7 +29,15 @@ from wsgcn.training.trainer import Trainer, validation_mpjpe_mm
 from wsgcn.training.windows import windows_of
 
 CPU = torch.device("cpu")
-TEMPORAL = {"member": "graph", "frames": 9, "channels": 8, "blocks": 1, "dropout": 0.1, "causal": False}
+TEMPORAL = {
+    "member": "graph",
+    "frames": 9,
+    "channels": 8,
+    "blocks": 1,
+    "non_local": True,
+    "dropout": 0.1,
+    "causal": False,
+}
 OVER_TIME = {"model__name": "temporal", "model__temporal": TEMPORAL}
 WIDENED = {
     "augmentation__recombine": 0.5,

@@ -279,7 +279,7 @@ class _Unfinished(_Part):
     run_id: str
 
 
-_NO_TIME = Temporal(member="graph", frames=1, channels=1, blocks=0, dropout=0.0, causal=False)
+_NO_TIME = Temporal(member="graph", frames=1, channels=2, blocks=0, non_local=False, dropout=0.0, causal=False)
 
 
 def _as_of_today(model: object) -> object:

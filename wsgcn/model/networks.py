@@ -73,6 +73,7 @@ def _temporal_words(section: TemporalSection) -> str:
         f"sees {counted(seen.frames, 'frame')}" + (f", {seen.before} before and {seen.after} after" if seen else "")
     )
     parts += [counted(section.blocks, "further block")] if section.blocks else []
+    parts += ["non-local layers"] if section.member == "graph" and section.blocks and section.non_local else []
     parts += [f"dropout {section.dropout:g}"] if section.dropout else []
     return ", ".join(parts)
 

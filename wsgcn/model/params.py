@@ -43,8 +43,9 @@ Member = Literal["graph", "videopose3d"]
 class Temporal(Section):
     member: Member
     frames: Literal[1, 9, 27, 81, 243]
-    channels: Annotated[int, Field(ge=1, le=2**12)]
+    channels: Annotated[int, Field(ge=2, le=2**12, multiple_of=2)]
     blocks: Annotated[int, Field(ge=0, le=100)]
+    non_local: bool
     dropout: Dropout
     causal: bool
 

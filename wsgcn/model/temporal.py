@@ -7,10 +7,10 @@ out, so that the frames seen are the product of the widths.
 
 - `videopose3d` as published: all joints of a frame are one vector, and the layer within a frame is a full one. Of 243
   frames 17 joints make 16,952,371 parameters.
-- `graph`: every joint has channels of its own. Over time it is convolved along itself, with the same weights as all
-  others; within a frame the joints are mixed by semantic graph convolution (Zhao et al. 2019). The first layer takes
-  nine frames at once: on two numbers a joint that costs next to nothing, and all that follows works on a ninth of the
-  frames.
+- `graph`: SemGCN (Zhao et al. 2019) over time. Every joint has channels of its own. Over time it is convolved along
+  itself, with the same weights as all others; within a frame the joints are mixed by semantic graph convolution. The
+  first layer takes nine frames at once: on two numbers a joint that costs next to nothing, and all that follows works
+  on a ninth of the frames. When the lifted frame alone is left, SemGCN's residual blocks and non-local layers follow.
 
 Each network has two forms with the same weights. `forward` takes windows of just the frames that are seen and computes
 what the lifted one needs, as training wants it (VideoPose3D's strided convolutions); `sequence` lifts every frame of
@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsgcn.model.context import Context
-from wsgcn.model.layers import SemGraphConv
+from wsgcn.model.layers import NonLocal, ResidualBlock, SemGraphConv
 from wsgcn.model.params import Member
 from wsgcn.pose.skeleton import Skeleton
 
@@ -52,6 +52,7 @@ class Temporal(nn.Module):
         frames: int,
         channels: int,
         blocks: int,
+        non_local: bool,
         dropout: float,
         causal: bool,
     ) -> None:
@@ -59,7 +60,7 @@ class Temporal(nn.Module):
         self.context = context(frames, causal=causal)
         self.skeleton, self.is_graph, self.dropout = skeleton, member == "graph", dropout
         over_time = widths(frames, first=9 if self.is_graph else 3)
-        self.widths = (*over_time, *[1] * blocks)
+        self.widths = over_time if self.is_graph else (*over_time, *[1] * blocks)
         joints = len(skeleton.joints)
         nodes = joints if self.is_graph else 1
         self.first = self._mixer(self.widths[0] * 2 * joints // nodes, channels)
@@ -67,6 +68,11 @@ class Temporal(nn.Module):
         self.blocks = nn.ModuleList(
             TemporalBlock(channels, width, self._mixer, dropout=dropout, causal=causal) for width in self.widths[1:]
         )
+        self.within = nn.Sequential()  # of the lifted frame (B, J, C)
+        for _ in range(blocks if self.is_graph else 0):
+            self.within.append(ResidualBlock(channels, skeleton, channelwise=False, dropout=dropout))
+            if non_local:
+                self.within.append(NonLocal(channels, skeleton))
         outputs = 3 * joints // nodes
         self.last = FrameGraphConv(channels, outputs, skeleton) if self.is_graph else nn.Linear(channels, outputs)
 
@@ -93,6 +99,10 @@ class Temporal(nn.Module):
         for block, width in zip(self.blocks, self.widths[1:], strict=True):
             x_BNTC = block(x_BNTC, None if is_window else dilation)
             dilation *= width
+        if len(self.within):
+            x_BTNC = x_BNTC.transpose(1, 2)
+            x_BTNC = self.within(x_BTNC.flatten(0, 1).contiguous()).view_as(x_BTNC)
+            x_BNTC = x_BTNC.transpose(1, 2).contiguous()
         pose_BNTC = self.last(x_BNTC)
         if self.is_graph:
             return pose_BNTC.transpose(1, 2)
