@@ -15,6 +15,7 @@ USUAL = (
     "products",
     "training",
     "recipe",
+    "over_time",
     "data",
     "preprocessing",
     "evaluation",
