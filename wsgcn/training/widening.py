@@ -44,6 +44,9 @@ _OUTLIER = 0.12  # of the person's extent in the picture: standard deviation of 
 
 # What has a length of its own in a trunk.
 _TRUNK = (("Spine", "Thorax"), ("LHip", "RHip"), ("LShoulder", "RShoulder"), ("Head",))
+# Detectors and marker sets mean by a shoulder something between the joint's centre, which the synthetic bodies have
+# (0.09 of the stature from the middle), and the tip of the shoulder blade above it (half the biacromial breadth, 0.114).
+_WIDER, _HIGHER = 1.15, 0.1  # shoulders on average, the latter as a part of their half width
 
 _LEGS = ("RKnee", "RFoot", "LKnee", "LFoot")
 # What is missing together: single joints, ends of limbs, limbs, and what lies below the picture's edge.
@@ -77,12 +80,12 @@ class _Columns:
 
     @property
     def sway(self) -> int:
-        """Of each limb three angles."""
+        """Of each limb three angles, and three of its outer bone."""
         return self.trunk + len(_TRUNK) + 1
 
     @property
     def count(self) -> int:
-        return self.sway + 3 * len(_LIMBS)
+        return self.sway + 6 * len(_LIMBS)
 
 
 class Widener:
@@ -155,13 +158,14 @@ class Widener:
                     given_B3 = (turn_B33 @ donor_BE3[:, bone, :, None])[..., 0]
                     directions_BE3[:, bone] = torch.where(is_chosen_B[:, None], given_B3, directions_BE3[:, bone])
         if self._settings.sway:
-            angle_B43 = self._settings.sway * normal(random_BC[:, self._columns.sway : self._columns.count]).unflatten(
-                1, (len(_LIMBS), 3)
-            )
-            for limb, angle_B3 in zip(_LIMBS, angle_B43.unbind(1), strict=True):
-                x_B, y_B, z_B = angle_B3.unbind(1)
-                bones, turn_B33 = self._limb_E[limb], about_x(x_B) @ about_y(y_B) @ about_z(z_B)
-                directions_BE3[:, bones] = directions_BE3[:, bones] @ turn_B33.mT
+            angle_BC = self._settings.sway * normal(random_BC[:, self._columns.sway : self._columns.count])
+            whole_B43, outer_B43 = angle_BC.unflatten(1, (2, len(_LIMBS), 3)).unbind(1)
+            for number, limb in enumerate(_LIMBS):
+                bones = self._limb_E[limb]
+                for turned, angle_B43 in ((bones, whole_B43), (bones[1:], outer_B43)):
+                    x_B, y_B, z_B = angle_B43[:, number].unbind(1)
+                    turn_B33 = about_x(x_B) @ about_y(y_B) @ about_z(z_B)
+                    directions_BE3[:, turned] = directions_BE3[:, turned] @ turn_B33.mT
         if self._settings.limbs:
             for number, limb in enumerate(_LIMBS):
                 column = self._columns.limbs + 5 * number
@@ -200,7 +204,8 @@ class Widener:
         up_B3 = directions_BE3[:, self._joint["Thorax"] - 1]
         for name in ("LShoulder", "RShoulder"):
             bone = self._joint[name] - 1
-            directions_BE3[:, bone] = _unit(directions_BE3[:, bone] + changes_BC[:, -1:] * up_B3)
+            lengths_BE[:, bone] = _WIDER * lengths_BE[:, bone]
+            directions_BE3[:, bone] = _unit(directions_BE3[:, bone] + (_HIGHER + changes_BC[:, -1:]) * up_B3)
         return directions_BE3, lengths_BE
 
     def tipped(self, world_BJ3: Tensor, random_BC: Tensor) -> Tensor:
