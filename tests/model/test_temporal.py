@@ -223,7 +223,8 @@ def test_a_mirrored_person_is_lifted_to_the_mirrored_pose_with_flip():
 
 def test_it_says_what_it_sees():
     assert describe_network(model_of(frames=81, dropout=0.25)) == (
-        "temporal (graph), 6 channels, sees 81 frames, 40 before and 40 after, 1 further block, non-local layers, dropout 0.25"
+        "temporal (graph), 6 channels, sees 81 frames, 40 before and 40 after, 1 further block, non-local layers, "
+        "dropout 0.25"
     )
     assert context_of_model(model_of(frames=9, causal=True)) == Context(8, 0)
     assert widths(81, first=9) == (9, 3, 3)

@@ -25,6 +25,7 @@ from wsgcn.training.params import WarmupParams, WeakParams
 from wsgcn.training.pseudo_labels import smooth_motion, stand_at_heights
 from wsgcn.training.sets import common_fps, load_labelled, load_sets, load_unlabelled
 from wsgcn.training.stages import train_weakly, warm_up
+from wsgcn.training.teacher import _between
 from wsgcn.training.trainer import Trainer, validation_mpjpe_mm
 from wsgcn.training.windows import windows_of
 
@@ -191,19 +192,27 @@ def test_pseudo_labels_are_windows_within_stretches(tmp_path):
     sets = sets_of(capture, weak=True, **TAUGHT)
     teacher, labelled = sets.teacher, len(sets.labelled)
     assert teacher.first == labelled == 480
-    assert len(teacher) == 3 * (27 - 8)
-    assert len(teacher.poses) == labelled + 3 * 27
+    assert len(teacher) == 11 * (27 - 8)  # of 3 x 100 frames
+    assert len(teacher.poses) == labelled + 11 * 27
     network = build_network(H36M16, tiny_params(**OVER_TIME).model, 0)
     teacher.teach(network, 0)
     frames_MT = teacher.windows.frames(teacher.first + torch.arange(len(teacher)))
     assert (frames_MT.diff(dim=1) == 1).all()
     assert ((frames_MT - labelled) // 27 == (frames_MT[:, :1] - labelled) // 27).all()
-    taught = teacher.poses.place_N2[labelled:].view(3, 27, 2)
+    taught = teacher.poses.place_N2[labelled:].view(11, 27, 2)
     assert taught.diff(dim=1).norm(dim=-1).max() < 0.5 * taught.sub(taught.mean(1, keepdim=True)).norm(dim=-1).max() + 1
-    camera_SL = teacher.poses.camera_N[labelled:].view(3, 27)
+    camera_SL = teacher.poses.camera_N[labelled:].view(11, 27)
     assert (camera_SL == camera_SL[:, :1]).all()
     batch = sets.batch(torch.tensor([0, teacher.first]), torch.tensor([0]), 1)
     assert batch.keypoints_BJ2[1].isfinite().all()
+
+
+def test_depths_between_the_solved_frames_are_linear():
+    solved_SMJ = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    found = _between(solved_SMJ, 8).numpy()
+    for frame in range(8):
+        expected = [[np.interp(frame, [0, 3, 6], joint) for joint in stretch.T] for stretch in solved_SMJ.numpy()]
+        np.testing.assert_allclose(found[:, frame], expected)
 
 
 def test_smoothing_keeps_steady_motion_and_takes_jitter_away():
@@ -258,7 +267,7 @@ def test_takes_of_several_rates_are_refused(tmp_path):
 
 def test_synchronised_views_of_stretches_give_the_smoothed_motion_without_a_network(tmp_path):
     capture = write_tiny_capture(tmp_path, frames=60)
-    sets = sets_of(capture, weak=True, **(SYNCHRONISED | {"weak__pseudo_labels__poses": 400}))
+    sets = sets_of(capture, weak=True, **(SYNCHRONISED | {"weak__pseudo_labels__poses": 120}))
     teacher, views = sets.teacher, sets.teacher._source.views
     labelled = len(sets.labelled.keypoints_NJ2)
     assert len(teacher.poses) - labelled == 4 * 3 * 27

@@ -10,9 +10,9 @@ What is known of the unlabelled is their 2D and intrinsics; of their cameras' po
 synchronised. Each unlabelled camera is taken to stand as the labelled camera of the same serial number stands: that
 gives the vertical, and a place on the floor. The height of the lowest joint is that of some labelled pose.
 
-For a network over time stretches of frames that follow each other are lifted, or triangulated. What that gives (put on
-rays and bones frame by frame) is smoothed along its way through the world, because nobody moves as the errors of single
-frames do. The poses are then windows like those of labels, all of them within a stretch.
+For a network over time stretches of frames that follow each other are lifted, or triangulated. What is lifted is put on
+rays, and every third frame on bones; then the way through the world is smoothed, because nobody moves as the errors of
+single frames do. The poses are then windows like those of labels, all of them within a stretch.
 """
 
 from collections.abc import Iterator
@@ -39,6 +39,7 @@ from wsgcn.training.unlabelled import UnlabelledSet
 from wsgcn.training.windows import Windows
 
 _STRETCH = 3  # times as long as a window is what a network over time lifts at once
+_EVERY = 3  # of a stretch's frames the depths are solved for; those of the others lie between them
 _SMOOTH_FRAMES = 2.0  # standard deviation of the filter over its lift
 _GOLDEN = 0.618034  # multiples of it, without their whole part, fill [0, 1) evenly
 
@@ -79,9 +80,11 @@ class Teacher:
         self._labelled, self._persons = len(labelled), int(source.person_K.max()) + 1
         self._of_labelled, self._stretch = windows, 1  # frames that are lifted as a sequence
         instants, views = (len(source.unlabelled), 1) if source.views is None else source.views.pose_MV.shape
+        poses = settings.poses // views
         if windows is not None:
             self._stretch = _STRETCH * len(windows.offset_T)
-        self._chosen = max(1, min(settings.poses // views, instants) // self._stretch)
+            poses *= _EVERY
+        self._chosen = max(1, min(poses, instants) // self._stretch)
         self._count = self._chosen * self._stretch * views
         self.poses = labelled.extended(self._count)
         self.windows: Windows | None = None  # those of the labelled poses, then of these
@@ -187,15 +190,20 @@ class Teacher:
         lifted_NJ3 = torch.from_numpy(lifted).to(index_N.device)
         root_N3 = unlabelled.roots.select(index_N).of(lifted_NJ3)
         uv_NJ2 = self._uv(index_N)
+        solved_N = torch.arange(len(index_N), device=index_N.device)
+        if self._of_labelled is not None:
+            solved_N = solved_N[solved_N % self._stretch % _EVERY == 0]
         depth_NJ = consistent_depths(
-            (root_N3[:, 2:] + lifted_NJ3[..., 2]).double(),
-            uv_NJ2,
-            self._source.person_K[unlabelled.camera_N[index_N]],
+            (root_N3[:, 2:] + lifted_NJ3[..., 2]).double()[solved_N],
+            uv_NJ2[solved_N],
+            self._source.person_K[unlabelled.camera_N[index_N[solved_N]]],
             self._persons,
             self._skeleton,
             self._settings.bone_sd_m,
             self._settings.depth_sd_m,
         )
+        if self._of_labelled is not None:
+            depth_NJ = _between(depth_NJ.unflatten(0, (self._chosen, -1)), self._stretch).flatten(0, 1)
         return index_N, depth_NJ[..., None] * rays(uv_NJ2)
 
     def _triangulated(self, views: Views, epoch: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -227,6 +235,14 @@ def _stretches(windows: Windows, index_S: Tensor, length: int) -> Tensor:
     start_S = torch.maximum(torch.minimum(lifted_S, last_S - length + 1), first_S)
     frame_SL = start_S[:, None] + torch.arange(length, device=start_S.device)
     return torch.minimum(frame_SL, last_S[:, None])  # of a run that is shorter the last one again
+
+
+def _between(solved_SMJ: Tensor, length: int) -> Tensor:
+    """Values (S, length, J) of stretches of which every third (S, M, J) is known: linear, the last one kept."""
+    at_L = torch.arange(length, dtype=solved_SMJ.dtype, device=solved_SMJ.device) / _EVERY
+    before_L = at_L.long()
+    after_L = (before_L + 1).clamp(max=solved_SMJ.shape[1] - 1)
+    return torch.lerp(solved_SMJ[:, before_L], solved_SMJ[:, after_L], (at_L - before_L)[:, None])
 
 
 def _inner_windows(start: int, stretches: int, length: int, offset_T: Tensor) -> Windows:
