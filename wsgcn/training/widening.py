@@ -45,7 +45,7 @@ _OUTLIER = 0.12  # of the person's extent in the picture: standard deviation of 
 # What has a length of its own in a trunk.
 _TRUNK = (("Spine", "Thorax"), ("LHip", "RHip"), ("LShoulder", "RShoulder"), ("Head",))
 # Detectors and marker sets mean by a shoulder something between the joint's centre, which the synthetic bodies have
-# (0.09 of the stature from the middle), and the tip of the shoulder blade above it (0.114, half the biacromial breadth).
+# (0.09 of the stature from the middle), and the tip of the shoulder blade above it (half the biacromial breadth, 0.11).
 _WIDER, _HIGHER = 1.15, 0.1  # shoulders on average, the latter as a part of their half width
 
 _LEGS = ("RKnee", "RFoot", "LKnee", "LFoot")
