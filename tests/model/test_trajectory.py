@@ -23,7 +23,7 @@ def moved(seen: Context) -> Trajectory:
     """One whose last layer is not zero."""
     network = build_trajectory(H36M16, seen, seed=0)
     with torch.no_grad():
-        network.last.weight += 0.1 * torch.randn(network.last.weight.shape, generator=torch.Generator().manual_seed(1))
+        network.last.weight += 10 * torch.randn(network.last.weight.shape, generator=torch.Generator().manual_seed(1))
     return network
 
 
@@ -42,7 +42,8 @@ def test_it_begins_where_a_person_of_usual_size_would_stand() -> None:
     seen_BJ2 = keypoints(4, ALONE)
     for pose_J2, root_3 in zip(seen_BJ2, build_trajectory(H36M16, ALONE, seed=0)(seen_BJ2), strict=True):
         centre_2 = pose_J2.mean(0)
-        depth_m = FOCAL * 0.35 / (pose_J2 - centre_2).square().mean().sqrt()
+        squares = [(pose_J2[child] - pose_J2[parent]).square().sum() for child, parent in H36M16.bones]
+        depth_m = FOCAL * 0.3 / torch.stack(squares).mean().sqrt()
         expected_3 = depth_m * torch.tensor([centre_2[0] / FOCAL, centre_2[1] / FOCAL, 1.0])
         torch.testing.assert_close(root_3, expected_3)
 
@@ -53,7 +54,6 @@ def test_it_is_a_function_of_each_pose_by_itself_in_both_modes(seen: Context) ->
     together_B3 = network.train()(of_all)
     torch.testing.assert_close(network(of_all[2:3]), together_B3[2:3], rtol=1e-5, atol=1e-5)
     assert torch.equal(network.eval()(of_all), together_B3)
-    assert not list(network.buffers())
 
 
 @pytest.mark.parametrize("seen", [c for c in CONTEXTS if c.frames in (9, 27)], ids=str)
@@ -73,9 +73,7 @@ def test_the_lifted_frame_alone_says_where_it_begins(seen: Context) -> None:
 
 def test_a_person_without_extent_is_far_away_and_not_nowhere() -> None:
     network, point_1J2 = moved(ALONE), torch.full((1, 16, 2), 0.3)
-    point_1J2.requires_grad_()
-    root_13 = network(point_1J2)
-    assert torch.isfinite(root_13).all()
+    assert torch.isfinite(network(point_1J2)).all()
 
 
 def test_the_seed_alone_decides_on_its_weights() -> None:

@@ -36,27 +36,27 @@ class PersonCentred(nn.Module):
 
     def forward(self, keypoints_BJ2: Tensor) -> Tensor:
         """(B, J, 2), or windows (B, T, J, 2), to (B, J, 3)."""
-        joints, centre, _ = centred(keypoints_BJ2)
+        centred, centre = _centred(keypoints_BJ2)
         if self.context:
             centre = centre[:, self.context.before]
         # ONNX knows no `mT`.
-        return self.network(joints) @ towards(centre[:, 0] / FOCAL).transpose(1, 2)
+        return self.network(centred) @ towards(centre[:, 0] / FOCAL).transpose(1, 2)
 
     def sequence(self, keypoints_STJ2: Tensor) -> Tensor:
         """See `wsgcn.model.temporal.Temporal.sequence`."""
-        joints, centre_ST12, _ = centred(keypoints_STJ2)
+        centred, centre_ST12 = _centred(keypoints_STJ2)
         lifted_ST12 = centre_ST12[:, self.context.before : -self.context.after or None]
         turns = towards(lifted_ST12[:, :, 0].flatten(0, 1) / FOCAL).transpose(1, 2)
-        pose_STJ3 = self.network.sequence(joints)
+        pose_STJ3 = self.network.sequence(centred)
         return (pose_STJ3.flatten(0, 1) @ turns).view_as(pose_STJ3)
 
 
-def centred(keypoints: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Joints (..., J, 2) of mean 0 and variance 1, and the centres (..., 1, 2) and scales (..., 1, 1) taken out."""
+def _centred(keypoints: Tensor) -> tuple[Tensor, Tensor]:
+    """Joints (..., J, 2) of mean 0 and variance 1, and the centres (..., 1, 2) that were taken out."""
     centre = keypoints.mean(-2, keepdim=True)
     from_centre = keypoints - centre
-    scale = from_centre.square().mean((-2, -1), keepdim=True).sqrt().clamp(min=_SMALLEST)
-    return from_centre / scale, centre, scale
+    scale = from_centre.square().mean((-2, -1), keepdim=True).sqrt()
+    return from_centre / scale.clamp(min=_SMALLEST), centre
 
 
 def towards(uv_B2: Tensor) -> Tensor:

@@ -109,14 +109,14 @@ def test_the_unlabelled_stand_where_the_network_says(capture: tuple[Path, Path],
     found_U3 = batch.unlabelled.roots.of(torch.empty(0))
     assert torch.equal(found_U3, sets.trajectory(sets.unlabelled.seen(index_B)))
     with torch.no_grad():
-        sets.trajectory.get_parameter("last.bias").fill_(1.0)
+        sets.trajectory.get_parameter("last.bias").fill_(100.0)
     assert not torch.allclose(batch.unlabelled.roots.of(torch.empty(0)), found_U3), "it is that very network"
 
 
 def test_it_sees_the_picture_where_the_other_network_sees_the_person(capture: tuple[Path, Path]) -> None:
     sets = sets_of(capture, model__sees="person")
     assert sets.trajectory is not None
-    there_3, here_3 = sets.trajectory(torch.stack((normal(16, 2), normal(16, 2) + 0.5)))
+    there_3, here_3 = sets.trajectory(torch.stack((0.1 * normal(16, 2), 0.1 * normal(16, 2) + 0.5)))
     assert there_3[0] < here_3[0] - 0.1
 
 
@@ -193,7 +193,7 @@ def test_what_precedes_a_capture_leaves_no_trace_of_it_either(capture: tuple[Pat
 
 def test_it_learns_where_people_stand_and_both_losses_fall(run: Callable[..., Path]) -> None:
     out = run(
-        **MODEL | AUGMENTED,
+        **MODEL,
         training__epoch_steps=60,
         training__learning_rate=0.02,
         training__schedule="cosine",
@@ -202,9 +202,8 @@ def test_it_learns_where_people_stand_and_both_losses_fall(run: Callable[..., Pa
     )
     warmup, weak = rows(out / "warmup.csv"), rows(out / "weak.csv")
     errors = [float(row["trajectory"]) for row in warmup + weak]
-    assert errors[0] < 0.5
-    assert errors[-1] < 0.4 * errors[0]
-    assert errors[-1] < 0.05
+    assert errors[-1] < 0.5 * errors[0]
+    assert errors[-1] < 0.03
     assert float(weak[-1]["reprojection"]) < 0.7 * float(weak[0]["reprojection"])
     total = float(weak[-1]["supervised"]) + float(weak[-1]["reprojection"]) + errors[-1]
     assert float(weak[-1]["total"]) == pytest.approx(total, rel=1e-4)
@@ -216,7 +215,7 @@ def test_the_teacher_takes_the_root_from_it(capture: tuple[Path, Path], monkeypa
     assert sets.trajectory is not None
     trainer = start(sets, {"supervised": 1.0, "reprojection": 1.0, "trajectory": 1.0})
     made = []
-    for nearer in (0.0, -0.3):
+    for nearer in (0.0, -40.0):
         with torch.no_grad():
             sets.trajectory.get_parameter("last.bias")[2] = nearer
         sets.teacher.teach(trainer.result, 0)
@@ -233,8 +232,8 @@ def test_both_stages_write_it_and_nothing_that_is_evaluated_has_it(
     for checkpoint in (warmup, weak):
         names = checkpoint.trajectory.keys()
         assert "last.bias" in names
-        assert not names & checkpoint.weights.keys()
-        assert checkpoint.weights.keys() == checkpoint.chosen_weights.keys() == checkpoint.average.keys()
+        evaluated = checkpoint.network().state_dict().keys()
+        assert evaluated == checkpoint.weights.keys() == checkpoint.chosen_weights.keys() == checkpoint.average.keys()
         trained = len(list(checkpoint.network().parameters())) + len(names)
         assert checkpoint.optimiser["param_groups"][0]["params"] == list(range(trained))
         assert all(state["step"] == checkpoint.step for state in checkpoint.optimiser["state"].values())
