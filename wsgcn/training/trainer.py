@@ -25,7 +25,7 @@ _VALIDATION_BATCH = 1024
 @dataclass
 class Trainer:
     """A training run on fixed sets, which `run_epoch` carries on: of a network, and of the trajectory network of the
-    sets, if there is one.
+    sets, if there is one; that is not averaged, as nothing reports what it says.
 
     On CUDA the step is captured as a graph once, unless `capture` is off; the results are the same.
     """
