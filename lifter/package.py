@@ -12,7 +12,7 @@ PACKAGED = Path("../wsgcn/lifting/general_lifter.pt")
 def package(trained: Path, packaged: Path) -> None:
     """Keep the chosen weights alone."""
     checkpoint = load_checkpoint(trained)
-    replace(checkpoint, weights=checkpoint.chosen_weights, optimiser={}, average={}).save(packaged)
+    replace(checkpoint, weights=checkpoint.chosen_weights, optimiser={}, average={}, trajectory={}).save(packaged)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,7 @@ def test_the_published_row_stands_beside_a_run_of_its_setting(run):
     [
         ({}, "true 3D root of the unlabelled subjects was used"),
         ({"weak__root": "solved"}, "of the unlabelled subjects no 3D was used"),
+        ({"weak__root": "model"}, "The root was predicted from the 2D, as labels teach it"),
         ({"weak__epochs": 0}, "2 epochs on the labelled subjects alone."),
         ({}, "1 epoch on the labelled subjects alone, then 1 with"),
         ({"data__stride": 5}, "one frame in 5 of every camera"),
@@ -164,7 +165,7 @@ def test_the_supervision_by_pseudo_labels_is_told(run, tmp_path, changes, senten
 
 def test_the_warm_ups_checkpoint_has_a_card_of_labels_alone(run, tmp_path):
     checkpoint = write_tiny_checkpoint(tmp_path / "warmup.pt")
-    params = WarmupParams.of(tiny_params()).model_dump()
+    params = WarmupParams.of(tiny_params(weak__root="model")).model_dump()
     replace(checkpoint, params=params, epoch=1).save(tmp_path / "warmup.pt")
     assert "1 epoch on the labelled subjects alone." in model_card(tmp_path / "warmup.pt", run[1], params_of())
 

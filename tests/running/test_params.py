@@ -242,7 +242,7 @@ WRONG = [
     ("augmentation.outliers", 0.6), ("augmentation.coco", True), ("augmentation.missing", float("nan")),
     ("warmup.epochs", -1), ("warmup.epochs", 1.5), ("weak.epochs", -1), ("weak.epochs", True),
     ("weak.reprojection_weight", -1), ("weak.bone_weight", -0.1), ("weak.bone_weight", float("nan")),
-    ("weak.bone_weight", False), ("weak.root", "true"),
+    ("weak.bone_weight", False), ("weak.root", "true"), ("weak.root", "trajectory"),
     ("evaluate.flip", None), ("evaluate.flip", 1), ("evaluate.batch", 0),
     ("tracking.mlflow", "no"), ("tracking.experiment", ""),
     ("runtime.device", "gpu"), ("runtime.device", "cuda:1"), ("runtime.threads", -1), ("runtime.threads", 1.0),
@@ -268,7 +268,7 @@ RIGHT = [
     ("augmentation.tip", 0), ("augmentation.noise", 0.5),
     ("augmentation.outliers", 0.5), ("augmentation.coco", 1), ("augmentation.missing", 0),
     ("warmup.epochs", 0), ("weak.epochs", 0), ("weak.bone_weight", 0), ("weak.reprojection_weight", 0),
-    ("weak.root", "solved"), ("runtime.threads", 0), ("runtime.device", "cuda"),
+    ("weak.root", "solved"), ("weak.root", "model"), ("runtime.threads", 0), ("runtime.device", "cuda"),
     ("runtime.precision", "tf32"), ("runtime.product", "mkl"), ("runtime.product", "openblas"),
 ]
 # fmt: on

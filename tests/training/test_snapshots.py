@@ -35,6 +35,7 @@ OURS = {
     "weak__pseudo_labels__poses": 32,
     "weak__root": "solved",
 }
+MODEL = {"weak__root": "model", "weak__reprojection_weight": 1.0}
 CHOSEN = {
     "data__subjects": {
         "labelled": ["S1"],
@@ -110,7 +111,9 @@ def broken_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, OURS, CHOSEN, {"model__name": "linear"}, {"model__semgcn__dropout": 0.2}], ids=lambda c: "-".join(c)
+    "changes",
+    [{}, OURS, OURS | MODEL, CHOSEN, {"model__name": "linear"}, {"model__semgcn__dropout": 0.2}],
+    ids=lambda c: "-".join(c),
 )
 def test_broken_off_training_goes_on_and_ends_with_the_same_bytes(
     project: Project, broken_at: Callable[..., None], changes: dict[str, object], capsys: pytest.CaptureFixture[str]

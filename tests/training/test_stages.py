@@ -15,10 +15,12 @@ from wsgcn.base.errors import InputError
 from wsgcn.base.run import NullTracker, RecordingTracker, Run
 from wsgcn.base.section import Weight
 from wsgcn.model.checkpoint import load_checkpoint
+from wsgcn.model.context import ALONE
 from wsgcn.model.cpu.blas import IS_AVAILABLE
 from wsgcn.model.cpu.door import plain_layers
 from wsgcn.model.networks import build_network
 from wsgcn.model.runtime import prepare
+from wsgcn.model.trajectory import build_trajectory
 from wsgcn.pose.sequences import takes_of
 from wsgcn.pose.skeleton import H36M16
 from wsgcn.pose.store import Detections, Poses
@@ -31,6 +33,7 @@ from wsgcn.training.step import Step
 from wsgcn.training.trainer import Trainer, validation_mpjpe_mm
 
 EVERY_LOSS = {"supervised": 1.0, "reprojection": 1.0, "bone": 1.0}
+AND_TRAJECTORY = EVERY_LOSS | {"trajectory": 1.0}
 LABELS_ALONE = {"supervised": 1.0}
 
 
@@ -56,12 +59,13 @@ def run(capture, tmp_path):
 
 def sets_of(capture, root="ground_truth", steps=1, device="cpu"):
     """S1 with labels and S5 without."""
+    trajectory = build_trajectory(H36M16, ALONE, seed=0) if root == "model" else None
     with Poses(capture[0]) as poses, Detections(capture[1]) as detections:
         labelled = load_labelled(poses, detections, takes_of(detections, ["S1"]), H36M16)
-        with_roots = poses if root == "ground_truth" else None
-        unlabelled = load_unlabelled(detections, takes_of(detections, ["S5"]), H36M16, poses=with_roots)
+        of_unlabelled = {"poses": poses if root == "ground_truth" else None, "trajectory": trajectory}
+        unlabelled = load_unlabelled(detections, takes_of(detections, ["S5"]), H36M16, **of_unlabelled)
     ends_2EJ = bone_ends(torch.tensor(H36M16.bones, device=device), 16)
-    return Sets(labelled.to(device), unlabelled.to(device), None, ends_2EJ, steps)
+    return Sets(labelled.to(device), unlabelled.to(device), None, ends_2EJ, steps, trajectory=trajectory)
 
 
 def without_unlabelled(sets):
@@ -374,7 +378,7 @@ class NoHostSync(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32"])
-@pytest.mark.parametrize("root", ["ground_truth", "solved"])
+@pytest.mark.parametrize("root", ["ground_truth", "solved", "model"])
 @pytest.mark.parametrize(
     "change",
     [{}, {"model__semgcn__channelwise": True}, {"model__semgcn__dropout": 0.2}, {"model__name": "linear"}],
@@ -384,9 +388,9 @@ def test_a_step_never_makes_the_host_wait(capture, change, root, precision, monk
     params = tiny_params(**change)
     sets, index_B = sets_of(capture, root), torch.arange(16)
     trainer = Trainer.start(
-        build_network(H36M16, params.model, seed=0), params.training, 0, sets, EVERY_LOSS, precision
+        build_network(H36M16, params.model, seed=0), params.training, 0, sets, AND_TRAJECTORY, precision
     )
-    step = Step(trainer.network, trainer.optimiser, params.training, precision, sets, EVERY_LOSS)
+    step = Step(trainer.network, trainer.optimiser, params.training, precision, sets, AND_TRAJECTORY)
     with plain_layers(), NoHostSync(monkeypatch):  # the compiled form is not for CUDA
         step(index_B, index_B)
         step(index_B, index_B)
@@ -501,22 +505,23 @@ def test_cuda_is_repeatable_and_close_to_the_cpu(run, precision):
 
 @needs_cuda
 @pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("root", ["ground_truth", "model"])
 @pytest.mark.parametrize(
     "change",
     [{}, {"model__semgcn__dropout": 0.2}, {"training__gradient_clip": 0.0}, {"model__name": "linear"}],
     ids=str,
 )
-def test_a_captured_step_equals_an_uncaptured_one_to_the_bit(capture, change, precision):
+def test_a_captured_step_equals_an_uncaptured_one_to_the_bit(capture, change, root, precision):
     """Over epochs, both stages, a rate that falls within an epoch, and validation in between."""
     params = tiny_params(training__decay_steps=7, training__decay_factor=0.5, **change)
     device = prepare(params.runtime.model_copy(update={"device": "cuda"}))
-    both = sets_of(capture, steps=10, device=device)
     results = []
     for is_captured in (True, False):
+        both = sets_of(capture, root, steps=10, device=device)
         network = build_network(H36M16, params.model, seed=0)
         means = []
         for sets in (without_unlabelled(both), both):
-            trainer = Trainer.start(network, params.training, 0, sets, EVERY_LOSS, precision)
+            trainer = Trainer.start(network, params.training, 0, sets, AND_TRAJECTORY, precision)
             trainer.capture = is_captured
             for _ in range(2):
                 means.append(trainer.run_epoch())

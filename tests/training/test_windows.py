@@ -126,7 +126,7 @@ def test_a_batch_is_windows_and_the_losses_see_the_lifted_frame(capture):
     assert torch.equal(batch.lifted_BJ2[2:], sets.unlabelled.keypoints_NJ2[lifted])
     predicted_BJ3 = torch.randn(5, 16, 3, generator=torch.Generator().manual_seed(0))
     single = Batch(batch.lifted_BJ2, batch.truth_LJ3, batch.unlabelled, batch.bone_ends_2EJ)
-    for term in TERMS:
+    for term in (term for term in TERMS if not term.of_trajectory):
         assert term.compute(batch, predicted_BJ3) == term.compute(single, predicted_BJ3)
 
 

@@ -27,6 +27,7 @@ from wsgcn.containers.archives import ZipArchive
 from wsgcn.containers.npz import refuse_unfolding
 from wsgcn.model.networks import build_network, context_of_model
 from wsgcn.model.params import Model, Temporal
+from wsgcn.model.trajectory import build_trajectory
 from wsgcn.pose.skeleton import SKELETONS, Skeleton
 
 FORMAT = "wsgcn checkpoint 2"
@@ -58,8 +59,8 @@ class Unfinished:
 class Checkpoint:
     """The state of training after `epoch` epochs, and the weights chosen for evaluation.
 
-    `weights`, `optimiser` and `average` go on training; `chosen_weights` are evaluated. Where the last epoch was chosen
-    they are the same tensors as `average`, or as `weights` where nothing is averaged.
+    `weights`, `optimiser`, `average` and `trajectory` go on training; `chosen_weights` are evaluated. Where the last
+    epoch was chosen they are the same tensors as `average`, or as `weights` where nothing is averaged.
     """
 
     model: Model
@@ -77,6 +78,8 @@ class Checkpoint:
     chosen: Chosen
     chosen_weights: Mapping[str, Tensor]
     average: Mapping[str, Tensor] = field(default_factory=dict)  # of the weights over the steps; empty: there is none
+    # The weights of the trajectory network, whose moments follow in `optimiser`; empty: there is none.
+    trajectory: Mapping[str, Tensor] = field(default_factory=dict)
     fps: float | None = None  # frames a second of what it was trained with; None where each frame is lifted by itself
     # The library of the compiled step's products, on which the last bits depend; empty where no such step was taken.
     product: str = ""
@@ -155,6 +158,7 @@ class Checkpoint:
             "average": dict(self.average),
             "product": self.product,
             **({} if self.fps is None else {"fps": self.fps}),
+            **({"trajectory": dict(self.trajectory)} if self.trajectory else {}),
         }
         if self.unfinished is not None:
             tree["unfinished"] = vars(self.unfinished)
@@ -249,15 +253,21 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
         chosen=Chosen(parts.chosen.epoch, parts.chosen.by, parts.chosen.validation_mpjpe_mm),
         chosen_weights=parts.chosen_weights,
         average=parts.average,
+        trajectory=parts.trajectory,
         product=parts.product,
         unfinished=Unfinished(**dict(parts.unfinished)) if parts.unfinished is not None else None,
         fps=parts.fps,
     )
     with torch.device("meta"):
         network = build_network(skeleton, checkpoint.model)
+        trajectory = build_trajectory(skeleton, context_of_model(checkpoint.model))
     for weights in (checkpoint.weights, checkpoint.chosen_weights, checkpoint.average or checkpoint.weights):
         _check_weights(path, network.state_dict(), weights)
-    _check_optimiser(path, [parameter.shape for parameter in network.parameters()], checkpoint.optimiser)
+    trained = list(network.parameters())
+    if checkpoint.trajectory:
+        _check_weights(path, trajectory.state_dict(), checkpoint.trajectory)
+        trained += trajectory.parameters()
+    _check_optimiser(path, [parameter.shape for parameter in trained], checkpoint.optimiser)
     return checkpoint
 
 
@@ -305,6 +315,7 @@ class _Parts(_Part):
     chosen: _Chosen
     chosen_weights: dict[str, Tensor]
     average: dict[str, Tensor] = {}  # files from before averaging lack it
+    trajectory: dict[str, Tensor] = {}  # files of trainings without such a network lack it
     product: Annotated[str, Field(max_length=20)] = ""  # files from before there was a choice lack it
     unfinished: _Unfinished | None = None
     fps: Annotated[float, Field(gt=0, le=10_000)] | None = None  # files of networks that see one frame lack it

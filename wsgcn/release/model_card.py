@@ -32,6 +32,12 @@ _OVER_TIME = """\
 - **Single pictures, and other rates.** It sees frames around the one that it lifts. Near the ends of a clip, and beside
   cuts, it sees fewer; a clip of another rate is to be resampled first, as `wsgcn lift` does."""
 
+_ROOTS = {
+    "ground_truth": "- The true 3D root of the unlabelled subjects was used, as published: more than 2D alone.",
+    "solved": "- The root was solved from the 2D: of the unlabelled subjects no 3D was used.",
+    "model": "- The root was predicted from the 2D, as labels teach it: of the unlabelled subjects no 3D was used.",
+}
+
 _INTENDED = """\
 Research and teaching on 3D pose from single pictures: one person, seen whole, upright in the picture, whose 2D joints
 come from a detector and whose picture size is known. Look at the result before anything depends on it."""
@@ -114,7 +120,8 @@ def _training(checkpoint: Checkpoint, params: EvaluateParams) -> str:
     ]
     lines.append(f"- Recipe: {describe_recipe(checkpoint)}.")
     weak = checkpoint.params.get("weak")
-    if weak is None or "root" not in weak or not weak["epochs"] or not subjects["unlabelled"]:  # warm-up: epochs alone
+    # The warm-up's has little of the section.
+    if weak is None or "reprojection_weight" not in weak or not weak["epochs"] or not subjects["unlabelled"]:
         return "## Training\n\n" + "\n".join(
             [*lines, f"- {counted(checkpoint.epoch, 'epoch')} on the labelled subjects alone."]
         )
@@ -134,11 +141,7 @@ def _training(checkpoint: Checkpoint, params: EvaluateParams) -> str:
             "- The pseudo-labels are triangulated: the unlabelled subjects' cameras were calibrated and in step."
         )
     elif share or weak["reprojection_weight"]:
-        lines.append(
-            "- The true 3D root of the unlabelled subjects was used, as published: more than 2D alone."
-            if weak["root"] == "ground_truth"
-            else "- The root was solved from the 2D: of the unlabelled subjects no 3D was used."
-        )
+        lines.append(_ROOTS[weak["root"]])
     return "## Training\n\n" + "\n".join(lines)
 
 

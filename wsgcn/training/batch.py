@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from wsgcn.pose.camera import solve_root
+
+_AT_ONCE = 1024  # poses; beside a network over time each is a window
 
 
 class Roots(Protocol):
@@ -37,6 +40,17 @@ class SolvedRoots:
 
 
 @dataclass(frozen=True)
+class ModelRoots:
+    """The root as the trajectory network gives it, from the 2D alone."""
+
+    trajectory: nn.Module  # see wsgcn.model.trajectory
+    seen_UJ2: Tensor  # normalised screen units; of windows (U, T, J, 2)
+
+    def of(self, predicted_UJ3: Tensor) -> Tensor:
+        return torch.cat([self.trajectory(part_BJ2) for part_BJ2 in self.seen_UJ2.split(_AT_ONCE)])
+
+
+@dataclass(frozen=True)
 class Unlabelled:
     """Of the U unlabelled poses, what is known of them beside their 2D."""
 
@@ -53,6 +67,8 @@ class Batch:
     unlabelled: Unlabelled | None  # None where U is 0
     bone_ends_2EJ: Tensor  # see `wsgcn.training.losses.bone_ends`
     lifted: int | None = None  # which of a window's frames is the lifted one; None: there are no windows
+    root_L3: Tensor | None = None  # m, camera frame: where the labelled stand, for the trajectory network to learn
+    trajectory: nn.Module | None = None  # that network; None: there is none
 
     @property
     def lifted_BJ2(self) -> Tensor:

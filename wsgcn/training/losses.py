@@ -3,7 +3,7 @@
 All are means over everything, poses in metres, pictures in normalised screen units. `training.loss` says whether an
 error counts by its square (mse: m^2, screen units^2) or by its length (mean_distance). With the latter every term is in
 metres: a distance in the picture is taken at the depth where the person stands, where one screen unit is depth over
-focal length metres. The bone-length loss is a length in both.
+focal length metres. The bone-length loss is a length in both, and that of the trajectory network a share of the depth.
 
 A new term is a line in TERMS, and a key `<name>_weight` in the section `weak` of params.yaml (`training` for a term of
 the labels alone).
@@ -59,6 +59,15 @@ def reprojection_distance_loss(
     return torch.linalg.vector_norm(difference_BJ2 * metres_B2[:, None], dim=-1).mean()
 
 
+def trajectory_loss(predicted_B3: Tensor, root_B3: Tensor) -> Tensor:
+    """Mean distance of predicted roots from the true ones, each as a share of the true depth.
+
+    Both in the camera frame, in one unit. From Pavllo et al. 2019: an error far away shows less in the picture.
+    """
+    distance_B = torch.linalg.vector_norm(predicted_B3 - root_B3, dim=-1)
+    return (distance_B / root_B3[:, 2]).mean()
+
+
 def bone_ends(bones_E2: Tensor, joints: int) -> Tensor:
     """Bones, given as (child, parent) joint indices (E, 2), as the selections (2, E, J) of children and of parents."""
     return torch.nn.functional.one_hot(bones_E2.T, joints).float()
@@ -95,6 +104,8 @@ class Term:
         compute: its value from the batch and the prediction (B, J, 3) for all of it.
         compute_distance: likewise in m, with `training.loss: mean_distance`; None where `compute` is in m already.
         of_unlabelled: whether it needs unlabelled poses.
+        of_trajectory: whether it is the trajectory network's, and there with it alone. It weighs 1 and has no key for
+            that: Adam's steps do not depend on the scale of a gradient, and it has none for the other network.
     """
 
     name: str
@@ -103,6 +114,7 @@ class Term:
     compute: Callable[[Batch, Tensor], Tensor]
     compute_distance: Callable[[Batch, Tensor], Tensor] | None = None
     of_unlabelled: bool = True
+    of_trajectory: bool = False
 
     def function(self, loss: str) -> Callable[[Batch, Tensor], Tensor]:
         """What computes it with this value of `training.loss`."""
@@ -128,6 +140,13 @@ def _bone(batch: Batch, predicted_BJ3: Tensor) -> Tensor:
     return bone_loss(*batch.split(predicted_BJ3), batch.bone_ends_2EJ)
 
 
+def _trajectory(batch: Batch, predicted_BJ3: Tensor) -> Tensor:
+    assert batch.trajectory is not None
+    assert batch.root_L3 is not None
+    labelled_LJ2, _ = batch.split(batch.keypoints_BJ2)
+    return trajectory_loss(batch.trajectory(labelled_LJ2), batch.root_L3)
+
+
 TERMS = (
     Term(
         name="supervised",
@@ -145,19 +164,36 @@ TERMS = (
         compute_distance=partial(_reprojection, reprojection_distance_loss),
     ),
     Term(name="bone", unit="m", words="bone-length loss", compute=_bone),
+    Term(
+        name="trajectory",
+        unit="of the depth",
+        words="the trajectory network's error",
+        compute=_trajectory,
+        of_unlabelled=False,
+        of_trajectory=True,
+    ),
 )
 
 
-def loss_weights(training: Training, weak: Weak | None = None) -> dict[str, float]:
+def loss_weights(training: Training, weak: Weak | None = None, *, has_trajectory: bool = False) -> dict[str, float]:
     """The weight of each term by name; in the warm-up, without `weak`, of those alone that need labels only."""
-    weights = {}
+    weights: dict[str, float] = {}
     for term in TERMS:
         section = weak if term.of_unlabelled else training
-        if section is not None:
+        if term.of_trajectory:
+            if has_trajectory:
+                weights[term.name] = 1.0
+        elif section is not None:
             weights[term.name] = getattr(section, f"{term.name}_weight")
     return weights
 
 
-def active_terms(weights: Mapping[str, float], *, has_unlabelled: bool) -> tuple[Term, ...]:
+def active_terms(weights: Mapping[str, float], *, has_unlabelled: bool, has_trajectory: bool) -> tuple[Term, ...]:
     """The terms that are computed: those of the labels always, the others where they can be and weigh something."""
-    return tuple(term for term in TERMS if not term.of_unlabelled or (has_unlabelled and weights.get(term.name, 0.0)))
+
+    def is_active(term: Term) -> bool:
+        if term.of_trajectory:
+            return has_trajectory
+        return not term.of_unlabelled or (has_unlabelled and weights.get(term.name, 0.0) > 0)
+
+    return tuple(filter(is_active, TERMS))

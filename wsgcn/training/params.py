@@ -97,11 +97,14 @@ class PseudoLabels(Section):
     depth_sd_m: Annotated[float, Field(gt=0, le=10)]
 
 
+Root = Literal["ground_truth", "solved", "model"]
+
+
 class Weak(Section):
     epochs: Epochs
     reprojection_weight: Weight
     bone_weight: Weight
-    root: Literal["ground_truth", "solved"]
+    root: Root
     views: Literal["independent", "synchronised"]
     pseudo_labels: PseudoLabels
 
@@ -141,15 +144,18 @@ class TrainingParams(Part):
     runtime: Runtime
 
 
-class WeakEpochs(Part):
+class WeakAhead(Part):
     epochs: Epochs
+    root: Root
 
 
 class WarmupParams(TrainingParams):
-    """Of stage warmup: it knows the length of the other stage, because the cosine of the rate spans both."""
+    """Of stage warmup: it knows the length of the other stage, because the cosine of the rate spans both, and whether
+    that needs a trajectory network.
+    """
 
     warmup: Warmup
-    weak: WeakEpochs
+    weak: WeakAhead
 
 
 class WeakParams(TrainingParams):

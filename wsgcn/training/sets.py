@@ -11,20 +11,22 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wsgcn.base.errors import InputError
 from wsgcn.base.foreign import brief
 from wsgcn.model.context import ALONE, Context
 from wsgcn.model.networks import context_of_model
+from wsgcn.model.trajectory import Trajectory, build_trajectory
 from wsgcn.pose.camera import Camera, root_normal_inverse, undistort, world_to_camera
 from wsgcn.pose.params import validation_subjects
 from wsgcn.pose.sequences import (
     Take,
+    camera_poses,
     chosen_takes,
     count_poses,
     normalised_keypoints,
-    relative_truth,
+    root_relative,
     run_ends,
     sequences_of,
     split_takes,
@@ -33,12 +35,12 @@ from wsgcn.pose.sequences import (
 from wsgcn.pose.skeleton import H36M17, SKELETONS, Skeleton
 from wsgcn.pose.store import Detections, Poses
 from wsgcn.training.augmentation import Drawer, PoseSet, pose_set
-from wsgcn.training.batch import Batch
+from wsgcn.training.batch import Batch, Unlabelled
 from wsgcn.training.losses import bone_ends
-from wsgcn.training.params import Training, TrainingParams, Weak
+from wsgcn.training.params import Training, WarmupParams, Weak, WeakParams
 from wsgcn.training.teacher import PseudoSource, Teacher, Views
 from wsgcn.training.tensors import Tensors
-from wsgcn.training.unlabelled import SolvedRootSource, TrueRootSource, UnlabelledSet
+from wsgcn.training.unlabelled import ModelRootSource, RootSource, SolvedRootSource, TrueRootSource, UnlabelledSet
 from wsgcn.training.windows import Windows, seen, windows_of
 
 
@@ -50,6 +52,7 @@ class LabelledSet(Tensors):
     pose_NJ3: Tensor  # m, camera axes, relative to the root
     world: PoseSet | None = None  # the same as augmentation takes them, then those that a teacher labels; None: no such
     windows: Windows | None = None  # which of them are trained on, for a network over time; None: each by itself
+    root_N3: Tensor | None = None  # m, camera frame: where they stand; None: not known
 
     def __len__(self) -> int:
         return len(self.keypoints_NJ2) if self.windows is None else len(self.windows)
@@ -60,8 +63,14 @@ class LabelledSet(Tensors):
 
     def truth(self, index_B: Tensor) -> Tensor:
         """The 3D (B, J, 3) of the poses of a batch."""
-        lifted_B = index_B if self.windows is None else self.windows.lifted_M.index_select(0, index_B)
-        return self.pose_NJ3.index_select(0, lifted_B)
+        return self.pose_NJ3.index_select(0, self._lifted(index_B))
+
+    def root(self, index_B: Tensor) -> Tensor | None:
+        """Where the poses of a batch stand (B, 3), m, camera frame."""
+        return None if self.root_N3 is None else self.root_N3.index_select(0, self._lifted(index_B))
+
+    def _lifted(self, index_B: Tensor) -> Tensor:
+        return index_B if self.windows is None else self.windows.lifted_M.index_select(0, index_B)
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,7 @@ class Sets:
     teacher: Teacher | None = None  # has pseudo-labelled ones behind them; None: there are none
     context: Context = ALONE  # of the network
     fps: float | None = None  # frames a second of the labelled, for a network over time
+    trajectory: nn.Module | None = None  # says where the unlabelled stand, and is trained along; None: nothing needs it
 
     @property
     def device(self) -> torch.device:
@@ -88,25 +98,21 @@ class Sets:
         With augmentation the labelled ones are drawn anew, as a function of the seed and the step. With a teacher
         indices from `teacher.first` on are pseudo-labelled poses.
         """
+        root_L3: Tensor | None
         if self.drawer is not None and self.labelled.world is not None:
             windows = self.labelled.windows if self.teacher is None else self.teacher.windows
             drawn = self.drawer.draw(self.labelled.world, labelled_index_B, step, windows)
-            keypoints, truth_BJ3 = drawn.keypoints_BJ2, drawn.pose_BJ3
+            keypoints, truth_BJ3, root_L3 = drawn.keypoints_BJ2, drawn.pose_BJ3, drawn.root_B3
         else:
             keypoints = self.labelled.seen(labelled_index_B)
-            truth_BJ3 = self.labelled.truth(labelled_index_B)
+            truth_BJ3, root_L3 = self.labelled.truth(labelled_index_B), self.labelled.root(labelled_index_B)
         lifted = self.context.before if self.context else None
-        if self.unlabelled is None:
-            return Batch(keypoints, truth_BJ3, None, self.bone_ends_2EJ, lifted)
-        of_unlabelled = self.unlabelled.seen(unlabelled_index_B)
-        return Batch(
+        unlabelled: Unlabelled | None = None
+        if self.unlabelled is not None:
             # One pass for both: they share the statistics of the batch norms.
-            torch.cat((keypoints, of_unlabelled)),
-            truth_BJ3,
-            self.unlabelled.select(unlabelled_index_B),
-            self.bone_ends_2EJ,
-            lifted,
-        )
+            keypoints = torch.cat((keypoints, self.unlabelled.seen(unlabelled_index_B)))
+            unlabelled = self.unlabelled.select(unlabelled_index_B)
+        return Batch(keypoints, truth_BJ3, unlabelled, self.bone_ends_2EJ, lifted, root_L3, self.trajectory)
 
 
 def epoch_steps(labelled: int, unlabelled: int, settings: Training) -> int:
@@ -119,12 +125,17 @@ def epoch_steps(labelled: int, unlabelled: int, settings: Training) -> int:
 
 
 def load_sets(
-    params: TrainingParams, weak: Weak | None, poses_path: Path, detections_path: Path, device: torch.device
+    params: WarmupParams | WeakParams,
+    weak: Weak | None,
+    poses_path: Path,
+    detections_path: Path,
+    device: torch.device,
 ) -> Sets:
     """Load the sets of a training stage, each file opened once.
 
-    The warm-up only counts the unlabelled poses, for the length of an epoch. With `weak.root: solved` the unlabelled
-    set is made from detections.h5 alone.
+    The warm-up only counts the unlabelled poses, for the length of an epoch. Unless `weak.root` is `ground_truth`, the
+    unlabelled set is made from detections.h5 alone. With `model` there is a trajectory network, with its initial
+    weights, in both stages.
 
     Args:
         weak: the section of that name; None is the warm-up.
@@ -144,6 +155,9 @@ def load_sets(
         has_teacher = weak is not None and weak.pseudo_labels.share > 0
         is_drawn = params.augmentation.is_on or has_teacher
         context = context_of_model(params.model)
+        trajectory: Trajectory | None = None
+        if params.weak.root == "model" and params.weak.epochs and subjects.unlabelled:
+            trajectory = build_trajectory(skeleton, context, params.seed).to(device)
         fps = common_fps(poses, [*labelled_takes, *validation_takes]) if context else None
         labelled = load_labelled(poses, detections, labelled_takes, skeleton, stride, context, with_world=is_drawn)
         if not len(labelled):
@@ -154,7 +168,7 @@ def load_sets(
         if weak is not None and (weak.uses_2d or has_teacher):
             with_roots = poses if weak.root == "ground_truth" else None
             loaded = load_unlabelled(
-                detections, unlabelled_takes, skeleton, stride, with_roots, context, poses.dropped_frames
+                detections, unlabelled_takes, skeleton, stride, with_roots, context, poses.dropped_frames, trajectory
             )
             unlabelled = loaded.to(device) if len(loaded) else None
             if unlabelled is not None and has_teacher:
@@ -179,6 +193,7 @@ def load_sets(
         teacher=teacher,
         context=context,
         fps=fps,
+        trajectory=trajectory,
     )
 
 
@@ -217,7 +232,7 @@ def load_labelled(
     Raises:
         InputError: a take is missing, or the detections lack one of the skeleton's joints.
     """
-    keypoints, pose = [], []
+    keypoints, pose, root = [], [], []
     world: list[np.ndarray] = []
     cameras: list[Camera] = []
     runs: list[np.ndarray] = []
@@ -227,11 +242,13 @@ def load_labelled(
         positions_m = poses.positions_m(sequence.subject, sequence.take)[::step]
         if context:
             runs.append(run_ends(len(positions_m), poses.dropped_frames(sequence.subject, sequence.take)))
-        pose.append(relative_truth(positions_m, camera, skeleton))
+        placed_m = camera_poses(positions_m, camera, skeleton)
+        pose.append(root_relative(placed_m).astype(np.float32))
+        root.append(placed_m[:, 0].astype(np.float32))
         world.append(positions_m[:, skeleton.indices_in(H36M17.joints, "poses.h5")])
         cameras.append(camera)
     joints = len(skeleton.joints)
-    labelled = LabelledSet(_stack(keypoints, joints, 2), _stack(pose, joints, 3))
+    labelled = LabelledSet(_stack(keypoints, joints, 2), _stack(pose, joints, 3), root_N3=_stack(root, 3))
     if context:
         labelled = replace(labelled, windows=windows_of(runs, context, stride))
     if not with_world or not len(labelled):
@@ -312,14 +329,16 @@ def load_unlabelled(
     poses: Poses | None = None,
     context: Context = ALONE,
     dropped_frames: Callable[[str, str], Sequence[int]] = lambda subject, take: (),
+    trajectory: Trajectory | None = None,
 ) -> UnlabelledSet:
     """The unlabelled set.
 
     Args:
         poses: for the published protocol, with true roots; the root joint is read of it and nothing else. With None
-            the roots are solved for, and the set is made of detections.h5 alone, which holds no 3D of anybody.
+            the set is made of detections.h5 alone, which holds no 3D of anybody.
         context: of the network, as of `load_labelled`.
         dropped_frames: of a take; windows do not reach across them. Not looked at without windows.
+        trajectory: gives the roots where `poses` does not; with None they are solved for.
 
     Raises:
         InputError: a take is missing, or the detections lack a joint of the skeleton, or leave a root undetermined.
@@ -345,6 +364,8 @@ def load_unlabelled(
             root_m = world_to_camera(root_world_m, camera.rotation, np.array(camera.translation_m))
             roots.append(root_m[:, 0].astype(np.float32))
             continue
+        if trajectory is not None:
+            continue
         uv_TJ2 = undistort(keypoints_TJ2.astype(np.float64), camera.intrinsics_screen)
         normal_inverse_T33 = root_normal_inverse(uv_TJ2)
         is_degenerate = ~np.isfinite(normal_inverse_T33).all((1, 2))
@@ -356,13 +377,19 @@ def load_unlabelled(
             )
         uv.append(uv_TJ2.astype(np.float32))
         normal_inverse.append(normal_inverse_T33.astype(np.float32))
-    true_roots = TrueRootSource(_stack(roots, 3))
-    solved_roots = SolvedRootSource(_stack(uv, joints, 2), _stack(normal_inverse, 3, 3))
+    keypoints_NJ2 = _stack(keypoints, joints, 2)
+    source: RootSource
+    if poses is not None:
+        source = TrueRootSource(_stack(roots, 3))
+    elif trajectory is not None:
+        source = ModelRootSource(trajectory, keypoints_NJ2, windows_of(runs, context) if context else None)
+    else:
+        source = SolvedRootSource(_stack(uv, joints, 2), _stack(normal_inverse, 3, 3))
     return UnlabelledSet(
-        _stack(keypoints, joints, 2),
+        keypoints_NJ2,
         torch.from_numpy(np.concatenate([*camera_index, np.empty(0, dtype=np.int64)])),
         _stack([row[None] for row in intrinsics], 9),
-        solved_roots if poses is None else true_roots,
+        source,
         windows_of(runs, context, stride) if context else None,
     )
 

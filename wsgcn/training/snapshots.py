@@ -95,6 +95,7 @@ class Snapshots:
             chosen=found.chosen,
             chosen_weights=found.chosen_weights,
             average=found.average,
+            trajectory=found.trajectory,
             unfinished=found.unfinished,
         )
 

@@ -75,7 +75,7 @@ def warm_up(
     network = build_network(skeleton, params.model, params.seed)
     sets = load_sets(params, None, poses_path, detections_path, device)
     snapshots = Snapshots("warmup", params, (poses_path, detections_path), device, run)
-    weights = loss_weights(params.training)
+    weights = loss_weights(params.training, has_trajectory=sets.trajectory is not None)
     epochs = params.warmup.epochs + params.weak.epochs
     trainer = Trainer.start(network, params.training, params.seed, sets, weights, params.runtime.precision, epochs)
     weights_at_start = copied(network.state_dict())
@@ -91,7 +91,8 @@ def warm_up(
         source=source,
         source_words=source_words,
         camera_9=camera_9,
-        params=params.model_dump(),
+        # Of weak.root it depends on whether there is a trajectory network.
+        params=params.model_dump(exclude={"weak": {"root"}} if sets.trajectory is None else None),
         weights=weights_at_start,
         optimiser=trainer.optimiser_state(),
         epoch=0,
@@ -99,6 +100,7 @@ def warm_up(
         chosen=Chosen(epoch=0, by=params.training.choose_epoch, validation_mpjpe_mm=None),
         chosen_weights=weights_at_start,
         average=weights_at_start if trainer.average is not None else {},
+        trajectory={} if sets.trajectory is None else copied(sets.trajectory.state_dict()),
         fps=sets.fps,
     )
     _train("warm-up", params.warmup.epochs, trainer, start, curves_path, snapshots, run).save(checkpoint_path)
@@ -131,8 +133,13 @@ def train_weakly(
     if not warmup.optimiser:
         raise InputError(f"{warmup_path}: has no optimiser's state, without which training cannot go on from it.")
     sets = load_sets(params, params.weak, poses_path, detections_path, device)
+    if bool(warmup.trajectory) != (sets.trajectory is not None):
+        raise InputError(
+            f"{warmup_path}: has {'a' if warmup.trajectory else 'no'} trajectory network, which does not fit "
+            f"weak.root: {params.weak.root}; run stage warmup with the same weak.root."
+        )
     snapshots = Snapshots("weak", params, (poses_path, detections_path, warmup_path), device, run)
-    weights = loss_weights(params.training, params.weak)
+    weights = loss_weights(params.training, params.weak, has_trajectory=sets.trajectory is not None)
     epochs = warmup.epoch + params.weak.epochs
     trainer = Trainer.resume(warmup, params.training, params.seed, sets, weights, params.runtime.precision, epochs)
     start = replace(warmup, params={**warmup.params, **params.model_dump()})
@@ -200,6 +207,7 @@ def _advanced(checkpoint: Checkpoint, trainer: Trainer, mpjpe_mm: float | None) 
     by, best = checkpoint.chosen.by, checkpoint.chosen.validation_mpjpe_mm
     weights = copied(trainer.network.state_dict())
     average = {} if trainer.average is None else copied(trainer.average.network.state_dict())
+    trajectory = {} if trainer.sets.trajectory is None else copied(trainer.sets.trajectory.state_dict())
     if by == "last" or best is None or (mpjpe_mm is not None and mpjpe_mm < best):
         chosen, chosen_weights = Chosen(trainer.epoch, by, mpjpe_mm), average or weights
     else:
@@ -213,5 +221,6 @@ def _advanced(checkpoint: Checkpoint, trainer: Trainer, mpjpe_mm: float | None) 
         chosen=chosen,
         chosen_weights=chosen_weights,
         average=average,
+        trajectory=trajectory,
         product=products.in_use(),
     )

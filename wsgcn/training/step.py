@@ -37,11 +37,14 @@ class Step:
         weights: Mapping[str, float],
     ) -> None:
         self._network, self._optimiser = network, optimiser
-        self._parameters = list(network.parameters())
+        self._of_trajectory = [] if sets.trajectory is None else list(sets.trajectory.parameters())
+        self._parameters = [*network.parameters(), *self._of_trajectory]
         self._clip_and_step = clip_and_step_of(optimiser, settings.gradient_clip)
         self._gradient_clip, self._precision = settings.gradient_clip, precision
         self._sets, self._device = sets, sets.device
-        self._terms = active_terms(weights, has_unlabelled=sets.unlabelled is not None)
+        self._terms = active_terms(
+            weights, has_unlabelled=sets.unlabelled is not None, has_trajectory=sets.trajectory is not None
+        )
         self._losses = [term.function(settings.loss) for term in self._terms]
         self._weights = weights
         self._labelled_index_B = torch.zeros(settings.batch_labelled, dtype=torch.int64, device=self._device)
@@ -107,8 +110,11 @@ class Step:
         losses = [compute(batch, predicted_BJ3) for compute in self._losses]
         weighted = [self._weights[term.name] * loss for term, loss in zip(self._terms, losses, strict=True)]
         total = torch.stack(weighted).sum()
-        # In two parts, because TF32 is for the network's products and not for those of the losses.
-        (gradient,) = torch.autograd.grad(total, predicted_BJ3)
+        # In two parts, because TF32 is for the network's products and not for those of the losses, with which the
+        # trajectory network's stand.
+        gradient, *of_trajectory = torch.autograd.grad(total, [predicted_BJ3, *self._of_trajectory])
+        for parameter, of_parameter in zip(self._of_trajectory, of_trajectory, strict=True):
+            parameter.grad = of_parameter
         with tf32_products(use_tf32):
             predicted_BJ3.backward(gradient)
         if not self._clip_and_step():

@@ -8,7 +8,7 @@ import torch
 
 @dataclass(frozen=True)
 class Tensors:
-    """A frozen dataclass of tensors, of such dataclasses, and of None."""
+    """A frozen dataclass of tensors, of such dataclasses, of networks (which move in place), and of None."""
 
     def to(self, device: torch.device) -> Self:
         values = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -24,7 +24,8 @@ _VALIDATION_BATCH = 1024
 
 @dataclass
 class Trainer:
-    """A training run on fixed sets, which `run_epoch` carries on.
+    """A training run on fixed sets, which `run_epoch` carries on: of a network, and of the trajectory network of the
+    sets, if there is one; that is not averaged, as nothing reports what it says.
 
     On CUDA the step is captured as a graph once, unless `capture` is off; the results are the same.
     """
@@ -56,7 +57,8 @@ class Trainer:
     ) -> "Trainer":
         """Begin with the network as it is, on the device of the sets."""
         network = network.to(sets.device)
-        optimiser = torch.optim.Adam(network.parameters(), lr=settings.learning_rate, fused=True)
+        of_trajectory = [] if sets.trajectory is None else sets.trajectory.parameters()
+        optimiser = torch.optim.Adam([*network.parameters(), *of_trajectory], lr=settings.learning_rate, fused=True)
         trainer = cls(network, optimiser, settings, seed, sets, weights, precision, epochs)
         if settings.average:
             trainer.average = Average(network, settings.average)
@@ -85,6 +87,8 @@ class Trainer:
         self.network.load_state_dict(checkpoint.weights, strict=True)
         if self.settings.average:
             self.average = Average(self.network, self.settings.average, checkpoint.average or None)
+        if self.sets.trajectory is not None:
+            self.sets.trajectory.load_state_dict(checkpoint.trajectory, strict=True)
         self.optimiser.load_state_dict(dict(checkpoint.optimiser))
         self._fit_optimiser_to_device()
         self.epoch, self.step = checkpoint.epoch, checkpoint.step

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from wsgcn.training.batch import Roots, SolvedRoots, TrueRoots, Unlabelled
+from wsgcn.training.batch import ModelRoots, Roots, SolvedRoots, TrueRoots, Unlabelled
 from wsgcn.training.tensors import Tensors
 from wsgcn.training.windows import Windows, seen
 
@@ -15,7 +15,7 @@ class RootSource(Protocol):
     """Where the poses of an unlabelled set stand."""
 
     def select(self, index_B: Tensor) -> Roots:
-        """Those of a batch."""
+        """Those of these frames."""
 
     def to(self, device: torch.device) -> Self: ...
 
@@ -35,6 +35,16 @@ class SolvedRootSource(Tensors):
 
     def select(self, index_B: Tensor) -> Roots:
         return SolvedRoots(self.uv_NJ2.index_select(0, index_B), self.normal_inverse_N33.index_select(0, index_B))
+
+
+@dataclass(frozen=True)
+class ModelRootSource(Tensors):
+    trajectory: nn.Module  # see wsgcn.model.trajectory
+    keypoints_NJ2: Tensor  # normalised screen units
+    windows: Windows | None  # for a network over time, of every frame
+
+    def select(self, index_B: Tensor) -> Roots:
+        return ModelRoots(self.trajectory, seen(self.keypoints_NJ2, self.windows, index_B))
 
 
 @dataclass(frozen=True)
