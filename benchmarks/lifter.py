@@ -93,7 +93,7 @@ def make_test(mocap: Path, residual_RJ2_m: np.ndarray, archives: Sequence[str] =
     pose_NJ3 = turned_NJ3 @ from_turned_N33
     eyes_N13 = eyes_of(world_NJ3, rng) @ rotation_N33.swapaxes(1, 2)
     points_NJ3 = np.concatenate([pose_NJ3, eyes_N13], axis=1) + root_N3[:, None]
-    exact_NJ2 = project(points_NJ3, _intrinsics(focal_N))
+    exact_NJ2 = project(points_NJ3, intrinsics(focal_N))
     error_NJ2 = residual_RJ2_m[rng.integers(len(residual_RJ2_m), size=len(pose_NJ3))]
     error_NJ2 = error_NJ2 * (focal_N / root_N3[:, 2])[:, None, None]
     h36m_NJ2 = exact_NJ2[:, :-1] + error_NJ2
@@ -174,12 +174,18 @@ def as_coco(keypoints_NJ2: np.ndarray) -> np.ndarray:
     return derived_NJ2
 
 
-def _intrinsics(focal_N: np.ndarray) -> np.ndarray:
+def intrinsics(focal_N: np.ndarray) -> np.ndarray:
+    """(N, 9) of cameras with this focal length, half picture widths, without distortion."""
     return np.concatenate([np.repeat(focal_N[:, None], 2, axis=1), np.zeros((len(focal_N), 7))], axis=-1)
 
 
 def residuals_m(human36m: Path, cache: Path = CACHE) -> np.ndarray:
-    """(R, 17, 2): detection minus exact projection of CPN on every 10th frame, metres at the person's distance."""
+    """(R, 17, 2): those of every 10th frame of all sequences."""
+    return np.concatenate([residual_TJ2[::10] for residual_TJ2 in residual_sequences_m(human36m, cache)])
+
+
+def residual_sequences_m(human36m: Path, cache: Path = CACHE) -> list[np.ndarray]:
+    """(T, 17, 2) of each sequence: detection minus exact projection of CPN, metres at the person's distance."""
 
     def prepare(folder: Path) -> None:
         params = read_params(ROOT / "params.yaml").model_dump()
@@ -201,12 +207,12 @@ def residuals_m(human36m: Path, cache: Path = CACHE) -> np.ndarray:
     parts = []
     with Poses(folder / "poses.h5") as poses, Detections(folder / "detections.h5") as detections:
         for sequence, camera in sequences_of(detections, takes_of(detections, detections.subjects)):
-            found_TJ2 = normalised_keypoints(detections, sequence, camera, H36M17)[::10]
-            world_TJ3 = poses.positions_m(sequence.subject, sequence.take)[: len(sequence.keypoints_px) : 10]
+            found_TJ2 = normalised_keypoints(detections, sequence, camera, H36M17)
+            world_TJ3 = poses.positions_m(sequence.subject, sequence.take)[: len(sequence.keypoints_px)]
             seen_TJ3 = world_to_camera(world_TJ3.astype(float), camera.rotation, np.array(camera.translation_m))
             scale_T = camera.intrinsics_screen[0] / seen_TJ3[:, 0, 2]
             parts.append((found_TJ2 - project(seen_TJ3, camera.intrinsics_screen)) / scale_T[:, None, None])
-    return np.concatenate(parts)
+    return parts
 
 
 def errors(predicted_NJ3: np.ndarray, truth_NJ3: np.ndarray, skeleton: Skeleton) -> Errors:
