@@ -5,7 +5,7 @@ import pytest
 
 from wsgcn.video import tracking
 from wsgcn.video.landmarks import Landmarks
-from wsgcn.video.regions import Region, around
+from wsgcn.video.regions import Region, around, whole
 from wsgcn.video.tracking import PeopleTracker
 
 PICTURE = np.zeros((1000, 2000, 3), dtype=np.uint8)
@@ -13,14 +13,24 @@ STEP_S = 1 / 30
 
 
 class World:
-    """People as (x, y, reach) in px, the surest first; in a region the one is located who is nearest to its centre."""
+    """People as (x, y, reach) in px, the surest first; in a region the one is located who is nearest to its centre.
+
+    The detector misses whose region has less than a fifth of the side of what it looks at.
+    """
 
     def __init__(self):
-        self.people, self.hidden, self.looks, self.passes = [], set(), 0, 0
+        self.people, self.hidden, self.looks, self.passes, self.views = [], set(), 0, 0, []
 
-    def detect(self, picture):
-        self.looks += 1
-        return [around(*self.alignment(*person), 1.25) for person in self.people if person not in self.hidden]
+    def detect(self, picture, views=()):
+        self.looks += not views
+        self.views += views
+        there = [around(*self.alignment(*person), 1.25) for person in self.people if person not in self.hidden]
+        return [region for region in there if any(self.shows(view, region) for view in views or [whole(picture)])]
+
+    @staticmethod
+    def shows(view, region):
+        apart_px = max(abs(region.x_px - view.x_px), abs(region.y_px - view.y_px))
+        return region.side_px >= view.side_px / 5 and apart_px < view.side_px / 2
 
     def locate(self, picture, region):
         self.passes += 1
@@ -197,3 +207,44 @@ def test_regions_that_cannot_be_are_not_looked_at(world):
     world.people = [(300, 300, 1e-9)]
     assert seen(tracker, 0) == {}
     assert Region(300, 300, 1e-9).is_usable(PICTURE) is False
+
+
+# --- who is small
+
+
+def test_who_is_too_small_for_a_look_at_the_whole_is_found_in_a_part_of_it(world):
+    tracker = PeopleTracker()
+    world.people = [(300, 300, 60), (1900, 900, 70)]
+    assert seen(tracker, 0) == {1: 300, 2: 1900}
+    for frame in range(1, 15):
+        assert seen(tracker, frame) == {1: 300, 2: 1900}
+    assert world.passes <= 2 * 15 + 4, "who is seen in several parts is located once"
+
+
+def test_the_parts_are_looked_at_twice_a_second_and_not_at_all_where_somebody_large_is(world):
+    tracker = PeopleTracker()
+    world.people = []
+    assert [seen(tracker, frame) for frame in range(31)] == [{}] * 31
+    parts = len(world.views)
+    assert parts <= 3 * 15
+    world.people = [(300, 300, 60)]
+    found = [seen(tracker, frame) for frame in range(31, 61)]
+    assert {1: 300} in found[:15]
+    world.people, world.views = [(900, 500, 300)], []
+    assert [seen(tracker, frame) for frame in range(61, 91)][-1] == {2: 900}
+    world.views = []
+    world.people = [(900, 500, 300), (300, 300, 60)]
+    assert [seen(tracker, frame) for frame in range(91, 151)][-1] == {2: 900}
+    assert world.views == []
+
+
+def test_who_is_small_and_lost_is_looked_for_around_there_in_the_same_frame(world):
+    tracker = PeopleTracker()
+    assert follow(world, tracker, (300, 300, 60)) == {1: 300}
+    world.people = [(345, 300, 60)]
+    world.views = []
+    world.hidden = {world.people[0]}
+    assert seen(tracker, 1) == {}
+    world.hidden = set()
+    assert seen(tracker, 2) == {1: 345}
+    assert len(world.views) <= 2
