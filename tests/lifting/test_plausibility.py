@@ -256,7 +256,7 @@ def test_legs_of_low_scores_are_called_guesses(knowing):
     [
         (0.9, "the focal length is 0.9 px for pictures of 1000x1000, .* as a part of the picture's width .* 900px"),
         (np.array([[0.9, 0, 0.5], [0, 1.6, 0.5], [0, 0, 1]]), "the focal length is 0.9 px"),
-        (1.145e6, r"the focal length is 1.145e\+06 px for .*; is it in pixels\?"),
+        (1.145e6, r"the focal length is 1.145e\+06 px for .*; is it in pixels\?$"),
     ],
     ids=range(3),
 )

@@ -296,7 +296,9 @@ def camera_warnings(camera_9: np.ndarray, size: Size) -> tuple[str, ...]:
     shown = f"the focal length is {fx:.4g} px for pictures of {width}x{height}"
     if min(fx, fy) < _LEAST_FOCAL * longer or max(fx, fy) > _MOST_FOCAL * longer:
         likely = f"as a part of the picture's width it would be {fx * width:.0f}px" if fx < 10 else "is it in pixels?"
-        raise InputError(f"intrinsics: {shown}, a field of view of {_field_deg(fx, width):.3g} degrees; {likely}.")
+        raise InputError(
+            sentence("intrinsics", f"{shown}, a field of view of {_field_deg(fx, width):.3g} degrees; {likely}")
+        )
     found = []
     if min(fx, fy) < _SHORT_FOCAL * longer or max(fx, fy) > _LONG_FOCAL * longer:
         found.append(f"{shown}, an unusual field of view of {_field_deg(fx, width):.3g} degrees")
