@@ -210,8 +210,8 @@ def parts_of(person_m, size):
 
 def test_a_portrait_taken_for_a_landscape_is_warned_of_where_the_file_holds_parts_of_it(lifter):  # noqa: F811
     person_m = with_arms(0.4)
-    parts, stretched = parts_of(person_m, (1080, 1920)), oracle(lifter, person_m * [(16 / 9) ** 2, 1, 1])
-    said = warned(stretched, parts, (1920, 1080), joints="h36m17", unit="share")
+    parts, stretched_m = parts_of(person_m, (1080, 1920)), person_m * [(16 / 9) ** 2, 1, 1]
+    said = warned(oracle(lifter, stretched_m), parts, (1920, 1080), joints="h36m17", unit="share")
     [sentence] = (each for each in said if "wide" in each)
     wide, narrow = re.fullmatch(
         r"the body is (.*) times as wide as high in pictures of 1920x1080, and (.*) times in 1080x1920; are width and "
@@ -220,7 +220,7 @@ def test_a_portrait_taken_for_a_landscape_is_warned_of_where_the_file_holds_part
     ).groups()
     assert float(wide) / (16 / 9) ** 2 == pytest.approx(float(narrow), abs=0.06)
     assert warned(oracle(lifter, person_m), parts, (1080, 1920), joints="h36m17", unit="share") == ()
-    said = warned(stretched, parts * [1920, 1080, 1], (1920, 1080), joints="h36m17")
+    said = warned(oracle(lifter, stretched_m), parts * np.float32([1920, 1080, 1]), (1920, 1080), joints="h36m17")
     assert not any("wide" in sentence for sentence in said), "of pixels the shape is known"
 
 

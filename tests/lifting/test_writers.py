@@ -137,6 +137,13 @@ def test_csv_has_joint_angles_in_degrees_and_says_their_signs(tmp_path):
     assert {rows[8][f"{name}_deg"] for name in ANGLES} == {""}
 
 
+def test_csv_has_no_negative_zero(tmp_path):
+    lifted = clip()
+    lifted.pose_m[:] = -1e-9
+    write_lifted(lifted, tmp_path / "out.csv")
+    assert "-0.0" not in (tmp_path / "out.csv").read_text(encoding="utf-8")
+
+
 def test_csv_has_a_row_a_frame_below_the_metadata(tmp_path):
     lifted = without(clip(names=tuple("abcdefghijklmnopqrst")), 8)
     write_lifted(lifted, tmp_path / "out.csv")
