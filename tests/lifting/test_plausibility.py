@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from tests.foreign import foreign
 from tests.import_graph import ROOT
 from tests.lifting.keypoints import test_keypoints_blazepose as blazepose
 from tests.lifting.test_batch_lifting import write_parquet
@@ -19,6 +20,7 @@ from wsgcn.base.errors import InputError
 from wsgcn.containers.npz import load_npz
 from wsgcn.detections.joint_orders import BLAZEPOSE_33, COCO
 from wsgcn.lifting.batch_lifting import lift_file
+from wsgcn.lifting.lifter import Lifter
 from wsgcn.lifting.plausibility import PlausibilityWarning
 from wsgcn.lifting.writers.formats import SUFFIXES, read_lifted, write_lifted
 from wsgcn.pose.camera import project
@@ -222,6 +224,14 @@ def test_a_portrait_taken_for_a_landscape_is_warned_of_where_the_file_holds_part
     assert warned(oracle(lifter, person_m), parts, (1080, 1920), joints="h36m17", unit="share") == ()
     said = warned(oracle(lifter, stretched_m), parts * np.float32([1920, 1080, 1]), (1920, 1080), joints="h36m17")
     assert not any("wide" in sentence for sentence in said), "of pixels the shape is known"
+
+
+@pytest.mark.parametrize("name", ["mediapipe_frames.json", "yolo_labels", "openpose_scaled_json"])
+def test_real_files_of_parts_of_a_portrait_are_warned_of_as_a_landscape_and_only_so(name):
+    general = Lifter.load()
+    assert warned(general, foreign(name), (1088, 1920)) == ()
+    [sentence] = warned(general, foreign(name), (1920, 1088))
+    assert sentence.endswith(" times in 1088x1920; are width and height exchanged?")
 
 
 def test_spread_arms_are_no_exchanged_size(lifter):  # noqa: F811
