@@ -110,7 +110,7 @@ def _centres(length: int, side: float, shared: float) -> list[float]:
     if length <= side:
         return [length / 2]
     count = 1 + math.ceil((length - side) / (side * (1 - shared)) - 1e-9)
-    return np.linspace(side / 2, length - side / 2, count).tolist()
+    return [float(centre) for centre in np.linspace(side / 2, length - side / 2, count)]
 
 
 def around(centre_px: np.ndarray, reach_px: np.ndarray, margin: float) -> Region:
