@@ -49,6 +49,8 @@ WRITTEN = {
     "a.jpg": (picture, "a JPEG picture"),
     "a.gif": (picture, "a GIF picture"),
     "a.webp": (picture, "a WebP picture"),
+    "a.tiff": (picture, "a TIFF picture"),
+    "a.bmp": (picture, "a BMP picture"),
     "moving.png": (moving_picture, "an animated PNG"),
     "moving.webp": (moving_picture, "an animated WebP"),
     "a.zip": (zipped, "a zip archive"),
@@ -98,6 +100,12 @@ def test_a_damaged_file_of_the_right_kind_is_not_another_kind(tmp_path: Path) ->
     assert other_kind(tmp_path / "a.npz", "npz file") is None
     with pytest.raises(InputError, match=r"a\.npz: is not a readable npz file, truncated or damaged"):
         load_npz(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("start", [b"\0\0\0\x18ftypmp42", b"\x1a\x45\xdf\xa3", b"RIFF\0\0\0\0AVI LIST", b"GIF89a"])
+def test_a_damaged_video_of_a_kind_that_is_read_is_damaged(tmp_path: Path, start: bytes) -> None:
+    (tmp_path / "a").write_bytes(start)
+    assert other_kind(tmp_path / "a", "video") is None
 
 
 def test_a_sound_file_of_another_kind_is_named(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What cannot be true is refused or warned of, each known mistake with its sentence; what can be true is not."""
 
 import json
+import re
 import warnings
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from tests.foreign import foreign
 from tests.import_graph import ROOT
 from tests.lifting.keypoints import test_keypoints_blazepose as blazepose
 from tests.lifting.test_batch_lifting import write_parquet
@@ -18,6 +20,7 @@ from wsgcn.base.errors import InputError
 from wsgcn.containers.npz import load_npz
 from wsgcn.detections.joint_orders import BLAZEPOSE_33, COCO
 from wsgcn.lifting.batch_lifting import lift_file
+from wsgcn.lifting.lifter import Lifter
 from wsgcn.lifting.plausibility import PlausibilityWarning
 from wsgcn.lifting.writers.formats import SUFFIXES, read_lifted, write_lifted
 from wsgcn.pose.camera import project
@@ -188,6 +191,58 @@ def test_a_landscape_taken_for_a_portrait_is_warned_of_where_it_holds_everybody(
     assert warned(knowing(), points, (1920, 1080), joints="h36m17") == ()
 
 
+def with_arms(reach_m):
+    """(T, 17, 3): somebody whose arms reach so far to the sides."""
+    person_m, index = person_camera_m(FRAMES), H36M17.joints.index
+    for side, sign in (("L", 1), ("R", -1)):
+        shoulder_m, hip_m = person_m[:, index(f"{side}Shoulder")], person_m[:, index("Hip")]
+        person_m[:, index(f"{side}Hip")] = hip_m + np.array([sign * 0.13, 0, 0])
+        for joint, share in (("Elbow", 0.5), ("Wrist", 1)):
+            person_m[:, index(side + joint)] = shoulder_m + np.array([sign * share * reach_m, 0, 0])
+    return person_m
+
+
+def parts_of(person_m, size):
+    """(T, 17, 3): where somebody is in a picture that they fill, in parts of it, and scores."""
+    points = project(person_m, INTRINSICS)
+    low, high = points.min((0, 1)), points.max((0, 1))
+    points = (points - (low + high) / 2) * 0.9 * min(np.array(size) / (high - low)) / size + 0.5
+    return np.pad(points, ((0, 0), (0, 0), (0, 1)), constant_values=1).astype(np.float32)
+
+
+def test_a_portrait_taken_for_a_landscape_is_warned_of_where_the_file_holds_parts_of_it(lifter):  # noqa: F811
+    person_m = with_arms(0.4)
+    parts, stretched_m = parts_of(person_m, (1080, 1920)), person_m * [(16 / 9) ** 2, 1, 1]
+    said = warned(oracle(lifter, stretched_m), parts, (1920, 1080), joints="h36m17", unit="share")
+    [sentence] = (each for each in said if "wide" in each)
+    wide, narrow = re.fullmatch(
+        r"the body is (.*) times as wide as high in pictures of 1920x1080, and (.*) times in 1080x1920; are width and "
+        r"height exchanged\?",
+        sentence,
+    ).groups()
+    assert float(wide) / (16 / 9) ** 2 == pytest.approx(float(narrow), abs=0.06)
+    assert warned(oracle(lifter, person_m), parts, (1080, 1920), joints="h36m17", unit="share") == ()
+    said = warned(oracle(lifter, stretched_m), parts * np.float32([1920, 1080, 1]), (1920, 1080), joints="h36m17")
+    assert not any("wide" in sentence for sentence in said), "of pixels the shape is known"
+
+
+@pytest.mark.parametrize("name", ["mediapipe_frames.json", "yolo_labels", "openpose_scaled_json"])
+def test_real_files_of_parts_of_a_portrait_are_warned_of_as_a_landscape_and_only_so(name):
+    general = Lifter.load()
+    assert warned(general, foreign(name), (1088, 1920)) == ()
+    [sentence] = warned(general, foreign(name), (1920, 1088))
+    assert sentence.endswith(" times in 1088x1920; are width and height exchanged?")
+
+
+def test_spread_arms_are_no_exchanged_size(lifter):  # noqa: F811
+    person_m = with_arms(0.8)
+    assert np.ptp(person_m[..., 0], axis=1).mean() > 0.9 * np.ptp(person_m[..., 1], axis=1).mean()
+    said = warned(
+        oracle(lifter, person_m), parts_of(person_m, (1920, 1080)), (1920, 1080), joints="h36m17", unit="share"
+    )
+    assert not any("wide" in sentence for sentence in said)
+
+
 # --- what is up
 
 
@@ -256,7 +311,7 @@ def test_legs_of_low_scores_are_called_guesses(knowing):
     [
         (0.9, "the focal length is 0.9 px for pictures of 1000x1000, .* as a part of the picture's width .* 900px"),
         (np.array([[0.9, 0, 0.5], [0, 1.6, 0.5], [0, 0, 1]]), "the focal length is 0.9 px"),
-        (1.145e6, r"the focal length is 1.145e\+06 px for .*; is it in pixels\?"),
+        (1.145e6, r"the focal length is 1.145e\+06 px for .*; is it in pixels\?$"),
     ],
     ids=range(3),
 )

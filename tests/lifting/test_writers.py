@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 from dataclasses import fields, replace
 
 import h5py
@@ -135,6 +136,13 @@ def test_csv_has_joint_angles_in_degrees_and_says_their_signs(tmp_path):
     expected = joint_angles_deg(lifted.pose_m, H36M16, CAMERA_UP)[5]
     np.testing.assert_allclose([float(rows[5][f"{name}_deg"] or "nan") for name in ANGLES], expected, atol=0.006)
     assert {rows[8][f"{name}_deg"] for name in ANGLES} == {""}
+
+
+def test_csv_has_no_negative_zero(tmp_path):
+    lifted = clip()
+    lifted.pose_m[:] = -1e-9
+    write_lifted(lifted, tmp_path / "out.csv")
+    assert not re.search(r",-0\.0+(,|$)", (tmp_path / "out.csv").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_csv_has_a_row_a_frame_below_the_metadata(tmp_path):

@@ -50,6 +50,7 @@ def write_film(
     size: tuple[int, int] = SIZE,
     codec: str = "mpeg4",
     aspect: Fraction | None = None,
+    index_first: bool = False,
     shown: Callable[[int, tuple[int, int]], np.ndarray] = picture,
 ) -> Path:
     """Write a film of `picture`s or others, shown at the times if they are given.
@@ -57,7 +58,8 @@ def write_film(
     The test is skipped without the extra video.
     """
     av = pytest.importorskip("av", reason="the extra video is not installed")
-    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:  # the same film is the same bytes
+    options = {"fflags": "+bitexact"} | ({"movflags": "+faststart"} if index_first else {})
+    with av.open(str(path), "w", options=options) as container:  # the same film is the same bytes
         stream = container.add_stream(codec, rate=fps)
         stream.width, stream.height = size
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"

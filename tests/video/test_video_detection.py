@@ -3,7 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from wsgcn.video.detection import INPUT_PIXELS, anchors, decode, merge
+from wsgcn.video import detection
+from wsgcn.video.detection import INPUT_PIXELS, PersonDetector, anchors, decode, merge
+from wsgcn.video.regions import Region
 
 
 def test_the_anchors_are_those_of_the_literal_form():
@@ -84,3 +86,33 @@ def test_nobody_gives_nobody_and_a_box_without_area_ends():
 def test_what_is_not_sure_is_left_out(logit):
     found, scores = decode(np.zeros((1, 12), np.float32), np.array([logit], np.float32), anchors()[:1])
     assert len(found) == len(scores) == 0
+
+
+class BrightSpot:
+    """A network that has one person, of a third of the side, where the picture is brightest; nobody in the dark."""
+
+    def __init__(self, file, folder):
+        pass
+
+    def __call__(self, seen_HWC, *outputs):
+        raw, logits = np.zeros((2254, 12), np.float32), np.full((2254, 1), -10, np.float32)
+        if seen_HWC.max() > 0:
+            row, column = np.argwhere(seen_HWC[..., 0] == seen_HWC.max()).mean(0)
+            place = np.array([column, row]) - anchors()[0] * INPUT_PIXELS
+            raw[0] = [*place, 75, 75, *place, *place - [0, 30], *place, *place]
+            logits[0] = 3
+        return raw, logits
+
+
+def test_a_person_seen_in_several_views_is_one_and_lies_where_the_picture_has_them(monkeypatch):
+    monkeypatch.setattr(detection, "Model", BrightSpot)
+    detector = PersonDetector()
+    picture = np.zeros((600, 1000, 3), dtype=np.uint8)
+    assert detector(picture) == []
+    picture[296:304, 396:404] = 255
+    views = [Region(400, 300, 300), Region(450, 330, 300), Region(900, 100, 200)]
+    [region] = detector(picture, views)
+    assert (region.x_px, region.y_px) == pytest.approx((400, 300), abs=2)
+    assert region.side_px == pytest.approx(2 * 1.25 * 30 / 224 * 300, rel=0.01)
+    [larger] = detector(picture)
+    assert (larger.x_px, larger.y_px) == pytest.approx((400, 300), abs=4)

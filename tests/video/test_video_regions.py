@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from wsgcn.video.regions import Region, around, whole
+from wsgcn.video.regions import Region, around, parts, whole
 
 
 def noise(height=40, width=60, seed=0):
@@ -96,3 +96,17 @@ def test_regions_without_size_or_beside_the_picture_are_not_usable(region, usabl
     assert region.is_usable(noise()) is usable
     if usable:
         region.sample(noise(), 8)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1080, 1920), (1920, 1080), (500, 500), (100, 1000), (7, 3)])
+def test_the_parts_of_a_picture_cover_it_and_neighbours_share_what_was_asked_for(height, width):
+    picture = np.zeros((height, width, 3), dtype=np.uint8)
+    shown = parts(picture, 1 / 3, 1 / 3)
+    side_px = max(height, width) / 3
+    assert [region.side_px for region in shown] == pytest.approx([side_px] * len(shown))
+    for length, centres_px in ((width, {region.x_px for region in shown}), (height, {region.y_px for region in shown})):
+        ordered_px = np.array(sorted(centres_px))
+        assert ordered_px[0] - side_px / 2 <= 1e-9
+        assert ordered_px[-1] + side_px / 2 >= length - 1e-9
+        assert (np.diff(ordered_px) <= 2 / 3 * side_px + 1e-9).all()
+    assert len(shown) <= 16

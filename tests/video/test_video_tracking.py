@@ -5,7 +5,7 @@ import pytest
 
 from wsgcn.video import tracking
 from wsgcn.video.landmarks import Landmarks
-from wsgcn.video.regions import Region, around
+from wsgcn.video.regions import Region, around, whole
 from wsgcn.video.tracking import PeopleTracker
 
 PICTURE = np.zeros((1000, 2000, 3), dtype=np.uint8)
@@ -13,14 +13,24 @@ STEP_S = 1 / 30
 
 
 class World:
-    """People as (x, y, reach) in px, the surest first; in a region the one is located who is nearest to its centre."""
+    """People as (x, y, reach) in px, the surest first; in a region the one is located who is nearest to its centre.
+
+    The detector misses whose region has less than a fifth of the side of what it looks at.
+    """
 
     def __init__(self):
-        self.people, self.hidden, self.looks, self.passes = [], set(), 0, 0
+        self.people, self.hidden, self.looks, self.passes, self.views, self.visibility = [], set(), 0, 0, [], 1.0
 
-    def detect(self, picture):
-        self.looks += 1
-        return [around(*self.alignment(*person), 1.25) for person in self.people if person not in self.hidden]
+    def detect(self, picture, views=()):
+        self.looks += not views
+        self.views += views
+        there = [around(*self.alignment(*person), 1.25) for person in self.people if person not in self.hidden]
+        return [region for region in there if any(self.shows(view, region) for view in views or [whole(picture)])]
+
+    @staticmethod
+    def shows(view, region):
+        apart_px = max(abs(region.x_px - view.x_px), abs(region.y_px - view.y_px))
+        return region.side_px >= view.side_px / 5 and apart_px < view.side_px / 2
 
     def locate(self, picture, region):
         self.passes += 1
@@ -29,7 +39,9 @@ class World:
         if not there or min(away) >= 0.4:
             return None
         x, y, reach = there[int(np.argmin(away))]
-        return Landmarks(np.full((33, 2), (x, y), dtype=float), np.ones(33), self.alignment(x, y, reach))
+        return Landmarks(
+            np.full((33, 2), (x, y), dtype=float), np.full(33, self.visibility), self.alignment(x, y, reach)
+        )
 
     @staticmethod
     def alignment(x, y, reach):
@@ -197,3 +209,44 @@ def test_regions_that_cannot_be_are_not_looked_at(world):
     world.people = [(300, 300, 1e-9)]
     assert seen(tracker, 0) == {}
     assert Region(300, 300, 1e-9).is_usable(PICTURE) is False
+
+
+# --- who is small
+
+
+def test_who_is_too_small_for_a_look_at_the_whole_is_found_in_a_part_of_it(world):
+    tracker = PeopleTracker()
+    world.people = [(300, 300, 60), (1900, 900, 70)]
+    for frame in range(15):
+        assert seen(tracker, frame) == {1: 300, 2: 1900}
+    assert world.passes == 2 * 15, "who is seen in several parts is located once"
+
+
+def test_the_parts_are_looked_at_twice_a_second_and_not_at_all_where_somebody_is_found(world):
+    tracker = PeopleTracker()
+    assert [seen(tracker, frame) for frame in range(31)] == [{}] * 31
+    assert 0 < len(world.views) <= 3 * 15
+    world.people, world.views = [(900, 500, 300), (300, 300, 60)], []
+    assert [seen(tracker, frame) for frame in range(31, 91)] == [{1: 900}] * 60
+    assert world.views == []
+
+
+def test_what_hardly_looks_like_somebody_is_nobody_in_a_part(world):
+    tracker = PeopleTracker()
+    world.people, world.visibility = [(300, 300, 60)], 0.4
+    assert seen(tracker, 0) == {}
+    world.people = [(300, 300, 300)]
+    assert seen(tracker, 1) == {1: 300}
+
+
+def test_who_is_small_and_lost_is_looked_for_around_there_in_every_frame(world):
+    tracker = PeopleTracker()
+    assert follow(world, tracker, (300, 300, 60), (900, 500, 300)) == {1: 900}
+    world.people = [(300, 300, 60)]
+    tracker = PeopleTracker()
+    assert follow(world, tracker, (300, 300, 60)) == {1: 300}
+    world.people, world.views = [], []
+    assert seen(tracker, 1) == {}
+    world.people = [(345, 300, 60)]
+    assert seen(tracker, 2) == {1: 345}
+    assert len([view for view in world.views if view.side_px == pytest.approx(3 * 2.5 * 60)]) == 2

@@ -40,6 +40,8 @@ _KINDS = tuple(
         ("a JPEG picture", rb"\xff\xd8\xff"),
         ("a PNG picture", rb"\x89PNG\r\n\x1a\n"),
         ("a GIF picture", rb"GIF8[79]a"),
+        ("a TIFF picture", rb"II\*\x00|MM\x00\*"),
+        ("a BMP picture", rb"BM.{4}\x00{4}"),
         ("a PDF file", rb"%PDF-"),
         ("an FBX file", rb"Kaydara FBX Binary"),
         ("a BVH file", rb"\s*HIERARCHY\b"),
@@ -59,6 +61,7 @@ _SAME = {
     "HDF5 file": ("a MATLAB 7.3 file",),
     "MATLAB file": ("a MATLAB 7.3 file", "an HDF5 file"),
     "CDF file": ("a netCDF file",),
+    "video": ("an MP4 or QuickTime video", "a Matroska or WebM video", "an AVI video", "a GIF picture"),
 }
 
 

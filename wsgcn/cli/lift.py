@@ -229,6 +229,7 @@ def _detect(arguments: argparse.Namespace) -> tuple["KeypointFile", float, str]:
     from wsgcn.lifting.keypoints.base import choose_person
     from wsgcn.lifting.keypoints.video import read_video, write_keypoints
     from wsgcn.lifting.lifter import check_fps
+    from wsgcn.lifting.plausibility import sentence
     from wsgcn.running.progress import TerminalBar
     from wsgcn.video.tracking import MOST_PEOPLE
 
@@ -242,7 +243,7 @@ def _detect(arguments: argparse.Namespace) -> tuple["KeypointFile", float, str]:
     film = read_video(path, models=arguments.models, fps=arguments.fps, most=most, bars=TerminalBar)
     person = choose_person(film.keypoints, arguments.person or film.longest)
     for note in film.notes_for(person):
-        print(f"{path}: {note}.", file=sys.stderr)
+        print(sentence(path, note), file=sys.stderr)
     if out is not None:
         write_keypoints(film, out)
         width, height = film.size

@@ -328,6 +328,7 @@ class Lifter:
             size,
             face_scores_T=_face_scores(track, order),
             is_share=track.normalised,
+            has_own_size=track.size is not None,
         )
 
     def _scores(self, track: Track, order: JointOrder) -> np.ndarray:

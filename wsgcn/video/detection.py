@@ -3,6 +3,7 @@
 Source: Bazarevsky et al., BlazePose, 2020, and MediaPipe's graph `pose_detection_cpu`, whose figures these are.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -88,11 +89,22 @@ class PersonDetector:
         self._model = Model(DETECTION, folder)
         self._anchors = anchors()
 
-    def __call__(self, picture_HWC: np.ndarray) -> list[Region]:
-        """The regions of the people in an RGB picture, uint8; the surest first."""
-        region = whole(picture_HWC)
-        seen = region.sample(picture_HWC, INPUT_PIXELS, outside=0).astype(np.float32) / 127.5 - 1
+    def __call__(self, picture_HWC: np.ndarray, views: Sequence[Region] = ()) -> list[Region]:
+        """The regions of the people in an RGB picture, uint8; the surest first.
+
+        Args:
+            views: the parts of the picture to look at, where who is small is seen larger; without any, the whole of it.
+                Who is seen in several is one person.
+        """
+        seen = [self._look(picture_HWC, view) for view in views or [whole(picture_HWC)]]
+        found_N62, scores_N = (np.concatenate(parts) for parts in zip(*seen, strict=True))
+        people = merge(found_N62, scores_N)
+        # Of the four points the first two are for the whole body.
+        return [around(centre, reach, MARGIN) for centre, reach in people[:, 2:4]]
+
+    def _look(self, picture_HWC: np.ndarray, view: Region) -> tuple[np.ndarray, np.ndarray]:
+        """What `decode` gives, in the picture's pixels."""
+        seen = view.sample(picture_HWC, INPUT_PIXELS, outside=0).astype(np.float32) / 127.5 - 1
         raw, logits = self._model(seen, "Identity", "Identity_1")
-        people = merge(*decode(raw, logits[:, 0], self._anchors))
-        points_px = region.to_picture(people[:, 2:4])  # of the four the first two are for the whole body
-        return [around(centre, reach, MARGIN) for centre, reach in points_px]
+        found_N62, scores_N = decode(raw, logits[:, 0], self._anchors)
+        return view.to_picture(found_N62), scores_N

@@ -82,6 +82,7 @@ class Video:
         pixel_aspect: width over height of those pixels.
         rate: frames a second as the film declares them; None if it does not.
         frames: how many it declares or its length suggests, 0 if neither; for a progress bar.
+        declared: how many frames its index lists, 0 if it does not say; one that is cut off has fewer.
         damaged: packets and frames that could not be decoded, or not wholly, so far.
 
     Raises:
@@ -114,7 +115,7 @@ class Video:
                 self._stream.codec_context.options = {"max_pixels": str(limits.PIXELS)}
                 rate, count, duration_s = _declared(self._stream, self._container)
             self._check_pixels(self._stream.codec_context)
-            self.rate = rate
+            self.rate, self.declared = rate, count
             self.frames = min(count or round((duration_s or 0) * (rate or 0)), limits.FRAMES)
             self._decoded = self._decode()
             first = next(self._decoded, None)

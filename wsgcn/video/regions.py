@@ -4,6 +4,7 @@ Places in a picture are pixels (x, y), y down, whole numbers at the centres of p
 its side, (0, 0) at the upper left corner.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +91,26 @@ def whole(picture_HWC: np.ndarray) -> Region:
     """The smallest upright square around a picture: seen so, it has bars above and below, or at its sides."""
     height, width = picture_HWC.shape[:2]
     return Region(width / 2, height / 2, max(width, height))
+
+
+def parts(picture_HWC: np.ndarray, side: float, shared: float) -> list[Region]:
+    """Upright squares that cover a picture, row by row.
+
+    Args:
+        side: of a square, in longer sides of the picture.
+        shared: how much of each the next one shows too, at least; part of its side.
+    """
+    side_px = side * max(picture_HWC.shape[:2])
+    rows_px, columns_px = (_centres(length, side_px, shared) for length in picture_HWC.shape[:2])
+    return [Region(x, y, side_px) for y in rows_px for x in columns_px]
+
+
+def _centres(length: int, side: float, shared: float) -> list[float]:
+    """Of the fewest stretches that cover a length, from its one end to the other."""
+    if length <= side:
+        return [length / 2]
+    count = 1 + math.ceil((length - side) / (side * (1 - shared)) - 1e-9)
+    return [float(centre) for centre in np.linspace(side / 2, length - side / 2, count)]
 
 
 def around(centre_px: np.ndarray, reach_px: np.ndarray, margin: float) -> Region:

@@ -1,9 +1,11 @@
 """People from frame to frame: detected once, then each followed by their own landmarks.
 
 Source: MediaPipe's graph `pose_landmark_cpu`, without the smoothing of the landmarks themselves, which lags:
-`wsgcn lift --smooth` looks to both sides. Three things differ. Several people are followed at a time: the detector
+`wsgcn lift --smooth` looks to both sides. Four things differ. Several people are followed at a time: the detector
 looks for others twice a second. Who is lost is looked for in the same frame. And nobody else is taken for them: who
-is found is who was lost nearest to there, if anybody can have come so far, and otherwise somebody new.
+is found is who was lost nearest to there, if anybody can have come so far, and otherwise somebody new. Who is small is
+looked for in parts of the picture, where the detector sees them larger: twice a second while nobody is found in the
+whole, and in every frame around where they were lost.
 """
 
 import math
@@ -16,7 +18,7 @@ from wsgcn.base.assignment import assign
 from wsgcn.video.detection import MARGIN, PersonDetector
 from wsgcn.video.landmarks import LandmarkNetwork, Landmarks
 from wsgcn.video.one_euro import OneEuroFilter
-from wsgcn.video.regions import Region, around
+from wsgcn.video.regions import Region, around, parts
 
 MOST_PEOPLE = 10  # who are followed at a time, unless another number is asked for
 
@@ -28,6 +30,11 @@ _PATIENCE_S = 1.0  # for which somebody who is lost is looked for in every frame
 _MEMORY_S = 3.0  # after which who is lost is gone, if somebody else is there
 _INTERVAL_S = 0.5  # after which others are looked for
 _SURE_S = 0.5  # for which a region that holds a person is followed without a break; parts of people are lost sooner
+# Of the picture's longer side. Of people whose region has a smaller side than the first the detector misses many in a
+# look at the whole picture. A part of it has the second, and shares the third of its own side with its neighbours.
+_SMALL, _PART, _SHARED = 0.33, 1 / 3, 1 / 3
+_VICINITY = 3.0  # sides of their region, in which who is small and lost is looked for
+_LEAST_VISIBLE = 0.5  # mean visibility of who is found in a part; walls and trees have less, but presence enough
 # One person twice: landmarks that are as near to each other in the mean, and regions that a detector means the same by.
 _SAME, _SAME_REGION = 0.1, 0.15  # sides
 
@@ -110,7 +117,7 @@ class PeopleTracker:
         self._most = most
         self._people: list[_Person] = []
         self._count = 0
-        self._looked_s = -math.inf
+        self._looked_s = self._looked_closely_s = -math.inf
         self.left_out = False
         self.sure: set[int] = set()
 
@@ -153,15 +160,14 @@ class PeopleTracker:
 
     def _look(self, time_s: float, picture_HWC: np.ndarray, followed: list[Sighting]) -> list[Sighting]:
         """The others in the picture: those who were lost, and as many new ones as may be followed."""
-        found: list[Sighting] = []
-        for region in self._detect(picture_HWC):
-            if any(_is_same_region(region, other.region) for other in followed):
-                continue
-            if (landmarks := self._located(region, picture_HWC)) is None:
-                continue
-            sighting = Sighting(0, landmarks)
-            if not any(_is_same(sighting, other) for other in [*followed, *found]):
-                found.append(sighting)
+        found = self._found(picture_HWC, [], followed)
+        waited_for = [person.seen for person in self._people if person.is_waited_for(time_s)]
+        small_px = _SMALL * max(picture_HWC.shape[:2])
+        if near := [Region(r.x_px, r.y_px, _VICINITY * r.side_px) for r in waited_for if r.side_px < small_px]:
+            found += self._found(picture_HWC, near, [*followed, *found])
+        if not followed and not found and time_s - self._looked_closely_s >= _INTERVAL_S:
+            self._looked_closely_s = time_s
+            found = self._found(picture_HWC, parts(picture_HWC, _PART, _SHARED), [])
         lost = [person for person in self._people if person.expected is None]
         distances = [[person.distance(sighting.region, time_s) for person in lost] for sighting in found]
         who = dict(zip(*assign(np.array(distances).reshape(len(found), len(lost))), strict=True)) if lost else {}
@@ -181,6 +187,20 @@ class PeopleTracker:
             person.see(sighting, time_s, again=True)
             sightings.append(replace(sighting, person=person.number))
         return sightings
+
+    def _found(self, picture_HWC: np.ndarray, views: list[Region], known: list[Sighting]) -> list[Sighting]:
+        """Who is seen in parts of the picture, or without any in the whole; each once, and nobody who is known."""
+        found: list[Sighting] = []
+        for region in self._detect(picture_HWC, views):
+            if any(_is_same_region(region, other.region) for other in [*known, *found]):
+                continue
+            landmarks = self._located(region, picture_HWC)
+            if landmarks is None or (views and landmarks.visibility.mean() < _LEAST_VISIBLE):
+                continue
+            sighting = Sighting(0, landmarks)
+            if not any(_is_same(sighting, other) for other in [*known, *found]):
+                found.append(sighting)
+        return found
 
     def _located(self, region: Region, picture_HWC: np.ndarray) -> Landmarks | None:
         return self._locate(picture_HWC, region) if region.is_usable(picture_HWC) else None

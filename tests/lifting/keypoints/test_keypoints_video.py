@@ -1,3 +1,4 @@
+import re
 from itertools import islice
 
 import numpy as np
@@ -166,6 +167,15 @@ def test_a_rate_that_is_given_is_that_of_the_track(tmp_path, monkeypatch):
     film = read_video(write_film(tmp_path / "slow.mp4"), fps=240)
     assert film.fps == 240
     assert len(film.keypoints.tracks[0].frames) == 8
+
+
+def test_a_film_that_is_cut_off_says_how_much_of_it_is_there(tmp_path, monkeypatch):
+    pretend(monkeypatch)
+    path = write_film(tmp_path / "a.mp4", 40, index_first=True)
+    assert not any("ends after" in note for note in read_video(path).notes)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    [note] = (note for note in read_video(path).notes if "ends after" in note)
+    assert re.fullmatch(r"ends after \d\d of the 40 frames that it declares; is it cut off\?", note)
 
 
 def test_a_film_without_anybody_is_refused(tmp_path, monkeypatch):

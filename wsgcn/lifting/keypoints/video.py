@@ -22,6 +22,7 @@ from wsgcn.video.tracking import MOST_PEOPLE, PeopleTracker
 # come, where the film's own times are not known or not used.
 TIMED, COUNTED = "video", "video_counted"
 
+_MOST_DECLARED = 0.95  # of the frames that a file lists; a few may be there that are never shown
 _DECIMALS = 6  # of parts of a picture: a hundredth of a pixel
 
 
@@ -116,7 +117,10 @@ def read_video(
     for person in people[np.argsort(-counts, kind="stable")]:
         tracks += _track(str(len(tracks) + 1), timeline.of(_by_frame(seen.of([person]))), video.size)
     if not tracks:
-        raise InputError(f"{path}: nobody was found in its {len(seen.times_F)} frames.")
+        count = len(seen.times_F)
+        raise InputError(
+            f"{path}: nobody was found in its {count} frames." if count > 1 else f"{path}: nobody was found."
+        )
     keypoints = Tracks(path, TIMED if timeline.is_timed else COUNTED, BLAZEPOSE_33, tuple(tracks))
     notes = tuple(_notes(seen, video, tracker.left_out and most, timeline))
     return Film(keypoints, timeline.fps, video.size, int((timeline.before >= 0).sum()), notes)
@@ -168,6 +172,8 @@ def _notes(seen: _Sightings, video: Video, full: int, timeline: Rows) -> Iterato
         yield f"has a variable frame rate; the rows have a constant one, {timeline.fps:g} a second, between its frames"
     elif (missing := int((timeline.before < 0).sum())) > 0:
         yield f"leaves out {missing} frames, which are missing"
+    if len(seen.times_F) < _MOST_DECLARED * video.declared:
+        yield f"ends after {len(seen.times_F)} of the {video.declared} frames that it declares; is it cut off?"
     if video.damaged:
         yield f"is damaged; {video.damaged} packets or frames could not be decoded, or not wholly"
 

@@ -47,7 +47,7 @@ def write(lifted: Lifted, path: Path) -> None:
                     ";".join(joint_names[lifted.interpolated[row]]),
                     ";".join(joint_names[lifted.substituted[row]]),
                     *(
-                        "" if math.isnan(value) else f"{value:.{n}f}"
+                        "" if math.isnan(value) else f"{value:z.{n}f}"
                         for value, n in zip(numbers, decimals, strict=True)
                     ),
                 ]
