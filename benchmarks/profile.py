@@ -1,7 +1,15 @@
-"""Where the time of a weak training step on the CPU goes, and the bytes that it moves.
+"""Where the time of a training step and of prediction on the CPU goes, by part, and the bytes that a plain step moves.
 
-    python -m benchmarks.profile           the step as it is: by function
-    python -m benchmarks.profile --plain   through the plain layers: by operation of torch
+    python -m benchmarks.profile                      a step of params.yaml, which both stages take
+    python -m benchmarks.profile --published weak     of the published recipe: warm-up or weak
+    python -m benchmarks.profile --prediction         an evaluation's batch with the network of params.yaml
+    python -m benchmarks.profile --plain              the published weak step in plain layers, by operation of torch
+
+The parts are those of the thread that calls; the others share its kernels. What a kernel's time is, the system's
+profiler says by library, where there is one: MKL's products lie in libtorch_cpu.so, what numba compiled in no file.
+
+    perf record -e cpu-clock -o data/perf python -m benchmarks.profile
+    perf report -i data/perf --stdio --sort dso,symbol --percent-limit 0.5
 
 The bytes are those that torch's operations read and write, each operation's tensors once; they are counted with --plain
 only, since torch does not see into the compiled kernels (docs/performance.md counts those by hand).
@@ -10,19 +18,44 @@ only, since torch does not see into the compiled kernels (docs/performance.md co
 import argparse
 import cProfile
 import pstats
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from benchmarks.random_training import Training
+from benchmarks.random_training import STAGES, Training, runner_of
+from benchmarks.recipe import recipe_training
 from benchmarks.recipes import published_params
+from benchmarks.report import markdown
 from wsgcn.model.cpu.door import plain_layers
+from wsgcn.model.networks import build_network
+from wsgcn.model.predict import predict
 from wsgcn.model.runtime import prepare
+from wsgcn.pose.skeleton import SKELETONS
+from wsgcn.running.params import read_params
 
 _POSES, _STEPS, _ROWS = 20_000, 10, 25
+_PROFILED_STEPS, _BATCHES = 200, 20
+
+# Functions by file and name, none of which calls another.
+_PARTS = {
+    "graph convolutions, forth": ("kernels.py", "convolve"),
+    "graph convolutions, back": ("kernels.py", "convolve_backward"),
+    "non-local layers, forth": ("kernels.py", "attend"),
+    "non-local layers, back": ("kernels.py", "attend_backward"),
+    "prediction's kernel": ("prediction.py", "predict"),
+    "waiting for the other threads": ("crew.py", "wait"),
+    "drawing and augmenting the batch": ("sets.py", "batch"),
+    "clipping and Adam": ("adam.py", "step"),
+    "averaging the weights": ("averaging.py", "update"),
+    "folding the norms into the weights": ("folded.py", "fold"),
+}
+_REST = "losses, autograd and Python in between"
 
 
 class _Bytes(TorchDispatchMode):
@@ -44,18 +77,74 @@ class _Bytes(TorchDispatchMode):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--plain", action="store_true", help="through the layers in plain torch")
-    is_plain = parser.parse_args().plain
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--published", choices=STAGES, help="a step of the published recipe")
+    what.add_argument("--prediction", action="store_true", help="an evaluation's batch")
+    what.add_argument("--plain", action="store_true", help="the published weak step through the layers in plain torch")
+    arguments = parser.parse_args()
+    if arguments.plain:
+        _plain()
+        return
+    if arguments.prediction:
+        run, times = _predicting(), _BATCHES
+    else:
+        run = _published(arguments.published) if arguments.published else _ours()
+        times = _PROFILED_STEPS
+    run(_STEPS)
+    with cProfile.Profile() as profile:
+        run(times)
+    print(by_part(pstats.Stats(profile), times))
+
+
+def by_part(stats: pstats.Stats, times: int) -> str:
+    """Milliseconds and shares of what was done so many times, as a table."""
+    functions: dict[tuple[str, int, str], tuple[int, int, float, float, Any]] = stats.stats  # type: ignore[attr-defined]
+    total_s: float = stats.total_tt  # type: ignore[attr-defined]
+    spent_s = {
+        part: sum(
+            cumulative_s
+            for (path, _, name), (_, _, _, cumulative_s, _) in functions.items()
+            if (path.rpartition("/")[2], name) == function
+        )
+        for part, function in _PARTS.items()
+    }
+    spent_s = {part: part_s for part, part_s in spent_s.items() if part_s}
+    spent_s[_REST] = total_s - sum(spent_s.values())
+    rows = [
+        (part, f"{1000 * part_s / times:.2f}", f"{part_s / total_s:.1%}")
+        for part, part_s in sorted(spent_s.items(), key=lambda item: -item[1])
+    ]
+    return markdown([("part", "ms", "share"), *rows, ("together", f"{1000 * total_s / times:.2f}", "")])
+
+
+def _ours() -> Callable[[int], object]:
+    trainer = recipe_training()
+    trainer.sets = replace(trainer.sets, teacher=None)
+    return runner_of(trainer)
+
+
+def _published(stage: str) -> Callable[[int], object]:
     params = published_params()
     device = prepare(params.runtime.model_copy(update={"device": "cpu"}))
-    training = Training(params, "weak", "float32", device, labelled=_POSES, unlabelled=_POSES)
-    run = training.runner(is_captured=False)
-    if not is_plain:
-        run(_STEPS)
-        with cProfile.Profile() as profile:
-            run(_STEPS)
-        pstats.Stats(profile).sort_stats("tottime").print_stats(_ROWS)
-        return
+    training = Training(params, stage, "float32", device, labelled=_POSES, unlabelled=_POSES)
+    return training.runner(is_captured=False)
+
+
+def _predicting() -> Callable[[int], object]:
+    params = read_params()
+    prepare(params.runtime.model_copy(update={"device": "cpu"}))
+    skeleton, batch = SKELETONS[params.data.skeleton], params.evaluate.batch
+    network = build_network(skeleton, params.model, 0).eval()
+    keypoints_NJ2 = np.random.default_rng(0).uniform(-0.5, 0.5, (batch, len(skeleton.joints), 2)).astype(np.float32)
+
+    def run(batches: int) -> None:
+        predict(network, np.tile(keypoints_NJ2, (batches, 1, 1)), skeleton, flip=params.evaluate.flip, batch=batch)
+
+    return run
+
+
+def _plain() -> None:
+    run = _published("weak")
     with plain_layers():
         run(_STEPS)
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
