@@ -5,8 +5,10 @@
     python -m benchmarks.profile --prediction         an evaluation's batch with the network of params.yaml
     python -m benchmarks.profile --plain              the published weak step in plain layers, by operation of torch
 
-The parts are those of the thread that calls; the others share its kernels. What a kernel's time is, the system's
-profiler says by library, where there is one: MKL's products lie in libtorch_cpu.so, what numba compiled in no file.
+The parts are those of the thread that calls; the others share its kernels. On a machine that does other things too
+--busy counts the processor's time, which is best looked at with OMP_NUM_THREADS=1, since waiting is none. What a
+kernel's time is, the system's profiler says by library, where there is one: MKL's products lie in libtorch_cpu.so, what
+numba compiled in no file.
 
     perf record -e cpu-clock -o data/perf python -m benchmarks.profile
     perf report -i data/perf --stdio --sort dso,symbol --percent-limit 0.5
@@ -18,6 +20,7 @@ only, since torch does not see into the compiled kernels (docs/performance.md co
 import argparse
 import cProfile
 import pstats
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -81,6 +84,7 @@ def main() -> None:
     what.add_argument("--published", choices=STAGES, help="a step of the published recipe")
     what.add_argument("--prediction", action="store_true", help="an evaluation's batch")
     what.add_argument("--plain", action="store_true", help="the published weak step through the layers in plain torch")
+    parser.add_argument("--busy", action="store_true", help="count the processor's time in place of the clock's")
     arguments = parser.parse_args()
     if arguments.plain:
         _plain()
@@ -91,7 +95,7 @@ def main() -> None:
         run = _published(arguments.published) if arguments.published else _ours()
         times = _PROFILED_STEPS
     run(_STEPS)
-    with cProfile.Profile() as profile:
+    with cProfile.Profile(time.thread_time if arguments.busy else time.perf_counter) as profile:
         run(times)
     print(by_part(pstats.Stats(profile), times))
 

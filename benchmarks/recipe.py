@@ -59,11 +59,7 @@ def measure() -> list[Measurement]:
     epoch_s = settings.epoch_steps * median_and_spread(step_s)[0]
     share, spread = median_and_spread([100 * s / (s + epoch_s) for s in teach_s])
     rows.append(_milliseconds(f"pseudo-labels of {params.weak.pseudo_labels.poses:,} poses", teach_s))
-    rows.append(
-        Measurement(
-            "their share of a weak epoch", share, "%", spread, note=f"of {settings.epoch_steps} steps"
-        )
-    )
+    rows.append(Measurement("their share of a weak epoch", share, "%", spread, note=f"of {settings.epoch_steps} steps"))
     return rows
 
 
