@@ -18,12 +18,13 @@ only, since torch does not see into the compiled kernels (docs/performance.md co
 """
 
 import argparse
-import cProfile
-import pstats
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -35,30 +36,34 @@ from benchmarks.random_training import STAGES, Training, runner_of
 from benchmarks.recipe import recipe_training
 from benchmarks.recipes import published_params
 from benchmarks.report import markdown
+from wsgcn.model.cpu import crew, folded, kernels, prediction
+from wsgcn.model.cpu.adam import ClippedAdam
 from wsgcn.model.cpu.door import plain_layers
 from wsgcn.model.networks import build_network
 from wsgcn.model.predict import predict
 from wsgcn.model.runtime import prepare
 from wsgcn.pose.skeleton import SKELETONS
 from wsgcn.running.params import read_params
+from wsgcn.training.averaging import Average
+from wsgcn.training.sets import Sets
 
 _POSES, _STEPS, _ROWS = 20_000, 10, 25
-_PROFILED_STEPS, _BATCHES = 200, 20
+_PROFILED_STEPS, _BATCHES = 100, 20
 
-# Functions by file and name, none of which calls another.
-_PARTS = {
-    "graph convolutions, forth": ("kernels.py", "convolve"),
-    "graph convolutions, back": ("kernels.py", "convolve_backward"),
-    "non-local layers, forth": ("kernels.py", "attend"),
-    "non-local layers, back": ("kernels.py", "attend_backward"),
-    "prediction's kernel": ("prediction.py", "predict"),
-    "waiting for the other threads": ("crew.py", "wait"),
-    "drawing and augmenting the batch": ("sets.py", "batch"),
-    "clipping and Adam": ("adam.py", "step"),
-    "averaging the weights": ("averaging.py", "update"),
-    "folding the norms into the weights": ("folded.py", "fold"),
+# Functions, none of which calls another, by where they are looked up.
+_PARTS: dict[str, tuple[Any, str]] = {
+    "graph convolutions, forth": (kernels, "convolve"),
+    "graph convolutions, back": (kernels, "convolve_backward"),
+    "non-local layers, forth": (kernels, "attend"),
+    "non-local layers, back": (kernels, "attend_backward"),
+    "prediction's kernel": (prediction, "predict"),
+    "waiting for the other threads": (crew._Task, "wait"),
+    "drawing and augmenting the batch": (Sets, "batch"),
+    "clipping and Adam": (ClippedAdam, "step"),
+    "averaging the weights": (Average, "update"),
+    "folding the norms into the weights": (folded, "fold"),
 }
-_REST = "losses, autograd and Python in between"
+_REST = "the rest: losses, autograd, Python in between"
 
 
 class _Bytes(TorchDispatchMode):
@@ -95,28 +100,44 @@ def main() -> None:
         run = _published(arguments.published) if arguments.published else _ours()
         times = _PROFILED_STEPS
     run(_STEPS)
-    with cProfile.Profile(time.thread_time if arguments.busy else time.perf_counter) as profile:
+    clock = time.thread_time if arguments.busy else time.perf_counter
+    with timed_parts(clock) as spent_s:
+        started = clock()
         run(times)
-    print(by_part(pstats.Stats(profile), times))
+        total_s = clock() - started
+    print(by_part(spent_s, total_s, times))
 
 
-def by_part(stats: pstats.Stats, times: int) -> str:
-    """Milliseconds and shares of what was done so many times, as a table."""
-    functions: dict[tuple[str, int, str], tuple[int, int, float, float, Any]] = stats.stats  # type: ignore[attr-defined]
-    total_s: float = stats.total_tt  # type: ignore[attr-defined]
-    spent_s = {
-        part: sum(
-            cumulative_s
-            for (path, _, name), (_, _, _, cumulative_s, _) in functions.items()
-            if (path.rpartition("/")[2], name) == function
-        )
-        for part, function in _PARTS.items()
-    }
-    spent_s = {part: part_s for part, part_s in spent_s.items() if part_s}
-    spent_s[_REST] = total_s - sum(spent_s.values())
+@contextmanager
+def timed_parts(clock: Callable[[], float]) -> Iterator[dict[str, float]]:
+    """Inside, the seconds that this thread spends in each part are added up."""
+    spent_s = dict.fromkeys(_PARTS, 0.0)
+    here = threading.get_ident()
+
+    def timed(part: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != here:
+                return function(*args, **kwargs)
+            started = clock()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                spent_s[part] += clock() - started
+
+        return call
+
+    with ExitStack() as stack:
+        for part, (owner, name) in _PARTS.items():
+            stack.enter_context(mock.patch.object(owner, name, timed(part, getattr(owner, name))))
+        yield spent_s
+
+
+def by_part(spent_s: Mapping[str, float], total_s: float, times: int) -> str:
+    """Milliseconds and shares of what was done so many times, as a table; what is in no part is the rest."""
+    shown_s = {part: part_s for part, part_s in spent_s.items() if part_s} | {_REST: total_s - sum(spent_s.values())}
     rows = [
         (part, f"{1000 * part_s / times:.2f}", f"{part_s / total_s:.1%}")
-        for part, part_s in sorted(spent_s.items(), key=lambda item: -item[1])
+        for part, part_s in sorted(shown_s.items(), key=lambda item: -item[1])
     ]
     return markdown([("part", "ms", "share"), *rows, ("together", f"{1000 * total_s / times:.2f}", "")])
 

@@ -1,7 +1,8 @@
+import itertools
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -10,9 +11,10 @@ from benchmarks.capture import made_once, prepared
 from benchmarks.page import BEGIN, END, MEASURED, Run, keep, kept, rewrite, side_by_side
 from benchmarks.page import PAGE as REAL_PAGE
 from benchmarks.processes import in_fresh_process, memory_gb
-from benchmarks.profile import by_part
+from benchmarks.profile import by_part, timed_parts
 from benchmarks.report import Measurement, Row, median_seconds, processor, row_of, table
 from wsgcn.base.errors import InputError
+from wsgcn.model.cpu import folded
 from wsgcn.pose.store import Detections, Poses
 
 PAGE = f"# Speed\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter\n"
@@ -160,24 +162,27 @@ def test_an_unknown_benchmark_is_named(capsys):
     assert "'sped' is no benchmark; they are products, training, recipe, data" in capsys.readouterr().err
 
 
-def test_a_profile_is_shown_by_part_the_largest_first_and_nothing_twice():
-    stats = SimpleNamespace(
-        total_tt=2.0,
-        stats={
-            ("a/kernels.py", 9, "convolve"): (1, 1, 0.5, 0.5, {}),
-            ("a/sets.py", 9, "batch"): (1, 1, 0.0, 0.3, {}),
-            ("a/augmentation.py", 9, "draw"): (1, 1, 0.3, 0.3, {}),
-            ("a/else.py", 9, "convolve"): (1, 1, 0.9, 0.9, {}),
-        },
-    )
-    assert rows_of(by_part(stats, times=10)) == [
+def test_a_profile_is_shown_by_part_the_largest_first_with_the_rest():
+    spent_s = {"forth": 0.5, "never": 0.0, "batch": 0.3}
+    assert rows_of(by_part(spent_s, total_s=2.0, times=10)) == [
         ["part", "ms", "share"],
         ["---"] * 3,
-        ["losses, autograd and Python in between", "120.00", "60.0%"],
-        ["graph convolutions, forth", "50.00", "25.0%"],
-        ["drawing and augmenting the batch", "30.00", "15.0%"],
+        ["the rest: losses, autograd, Python in between", "120.00", "60.0%"],
+        ["forth", "50.00", "25.0%"],
+        ["batch", "30.00", "15.0%"],
         ["together", "200.00", ""],
     ]
+
+
+def test_the_parts_of_a_profile_are_timed_in_the_thread_that_asks_and_put_back():
+    before, ticks = folded.fold, itertools.count()
+    with timed_parts(lambda: float(next(ticks))) as spent_s:
+        with pytest.raises(ValueError, match="not enough"):
+            folded.fold([])
+        with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="not enough"):
+            pool.submit(folded.fold, []).result()
+    assert folded.fold is before
+    assert {part: value for part, value in spent_s.items() if value} == {"folding the norms into the weights": 1.0}
 
 
 def test_a_fresh_process_is_another_one_whose_errors_come_back():
