@@ -112,11 +112,11 @@ def _predicting() -> list[Measurement]:
             poses = _PREDICTED_POSES * (2 if "flip" in way else 1)
             rate, spread = median_and_spread([poses / run_s for run_s in runs_s])
             is_goal = way == "predicting" and channels == params.model.semgcn.channels
-            note = f"{channels} channels, {torch.get_num_threads()} threads"
+            note = f"{torch.get_num_threads()} threads"
             note += f"; {deviation_m:.1g} m from the plain layers" if way == "predicting" else ""
             goal = f">= {_LEAST_POSES_PER_S:,} poses/s" if is_goal else ""
             met = rate >= _LEAST_POSES_PER_S if is_goal else None
-            measured.append(Measurement(way, rate, "poses/s", spread, goal, met, note))
+            measured.append(Measurement(f"{way}, {channels} channels", rate, "poses/s", spread, goal, met, note))
     return measured
 
 

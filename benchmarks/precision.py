@@ -29,7 +29,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks.bf16 import bf16_networks
 from benchmarks.capture import full_size_params, prepare
-from benchmarks.report import Measurement, table
+from benchmarks.report import Measurement, row_of, table
 from wsgcn.base.errors import InputError
 from wsgcn.evaluation.evaluate import EvaluationPaths, evaluate
 from wsgcn.evaluation.params import EvaluateParams
@@ -231,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     except InputError as error:
         parser.exit(1, f"{error}\n")
-    print(table([("precision", row) for row in rows]))
+    print(table([row_of("precision", row) for row in rows]))
     return 0
 
 

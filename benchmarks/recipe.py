@@ -21,15 +21,22 @@ _STEPS, _ROUNDS = 20, 7
 _MOST_PERCENT = 5.0
 
 
-def measure() -> list[Measurement]:
+def recipe_training() -> Trainer:
+    """A weak stage of params.yaml at its start, on a small capture."""
     poses_path, detections_path = in_fresh_process(prepared, CACHE, _FRAMES, _FRAMES)
     params = WeakParams.of(read_params())
     device = prepare(params.runtime)
-    skeleton, settings = SKELETONS[params.data.skeleton], params.training
     sets = load_sets(params, params.weak, poses_path, detections_path, device)
+    weights = loss_weights(params.training, params.weak)
+    network = build_network(SKELETONS[params.data.skeleton], params.model, 0)
+    return Trainer.start(network, params.training, 0, sets, weights)
+
+
+def measure() -> list[Measurement]:
+    params = read_params()
+    trainer = recipe_training()
+    sets, settings = trainer.sets, trainer.settings
     assert sets.teacher is not None
-    weights = loss_weights(settings, params.weak)
-    trainer = Trainer.start(build_network(skeleton, params.model, 0), settings, 0, sets, weights)
     teach = sets.teacher.teach
     teach_s = [seconds(partial(teach, trainer.result, epoch)) for epoch in range(_ROUNDS)]
     run = runner_of(trainer)
@@ -52,11 +59,7 @@ def measure() -> list[Measurement]:
     epoch_s = settings.epoch_steps * median_and_spread(step_s)[0]
     share, spread = median_and_spread([100 * s / (s + epoch_s) for s in teach_s])
     rows.append(_milliseconds(f"pseudo-labels of {params.weak.pseudo_labels.poses:,} poses", teach_s))
-    rows.append(
-        Measurement(
-            "their share of a weak epoch", share, "%", spread, note=f"of {settings.epoch_steps} steps; one thread"
-        )
-    )
+    rows.append(Measurement("their share of a weak epoch", share, "%", spread, note=f"of {settings.epoch_steps} steps"))
     return rows
 
 

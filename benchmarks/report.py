@@ -1,21 +1,17 @@
-"""What a benchmark reports, and how it is shown: one table on the terminal and in docs/performance.md."""
+"""What a benchmark reports, on which machine, and how the terminal shows it."""
 
 import math
 import os
 import platform
+import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
-from wsgcn.base.errors import InputError
-from wsgcn.base.files import write_atomically
-
-BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-
-_COLUMNS = ("benchmark", "what", "median", "min to max", "goal", "met", "note")
 _PRODUCTS, _PRODUCT_SIZE = 6, 2048  # of square matrices, by which the machine's rate is measured
 
 Spread = tuple[float, float]
@@ -26,7 +22,7 @@ class Measurement:
     """One figure.
 
     Attributes:
-        what: what was measured.
+        what: what was measured; of a benchmark's measurements each has its own.
         value: the median of several runs where there is a spread; NaN if it was not measured.
         unit: of the value, "" for a ratio.
         spread: the least and the largest of the runs.
@@ -44,7 +40,19 @@ class Measurement:
     note: str = ""
 
 
-Rows = Sequence[tuple[str, Measurement]]  # with the name of the benchmark
+class Row(NamedTuple):
+    """A measurement as text; `spread` and `note` may be empty, and so are `goal` and `met` without a goal."""
+
+    benchmark: str
+    what: str
+    median: str
+    spread: str
+    goal: str
+    met: str
+    note: str
+
+
+_COLUMNS = Row("benchmark", "what", "median", "min to max", "goal", "met", "note")
 
 
 def median_and_spread(values: Sequence[float]) -> tuple[float, Spread]:
@@ -63,19 +71,23 @@ def median_seconds(call: Callable[[], object], repeats: int) -> tuple[float, Spr
     return median_and_spread([seconds(call) for _ in range(repeats)])
 
 
-def table(rows: Rows) -> str:
-    """The measurements as a table in Markdown."""
-    cells = [_COLUMNS, *(_cells(name, measurement) for name, measurement in rows)]
-    lines = [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in cells]
-    lines.insert(1, "|" + "---|" * len(_COLUMNS))
-    return "\n".join(lines)
-
-
-def _cells(name: str, measurement: Measurement) -> tuple[str, ...]:
-    low_high = " to ".join(map(_number, measurement.spread)) if measurement.spread else ""
+def row_of(benchmark: str, measurement: Measurement) -> Row:
     value = f"{_number(measurement.value)} {measurement.unit}".strip()
+    spread = " to ".join(map(_number, measurement.spread)) if measurement.spread else ""
     met = {True: "yes", False: "**no**", None: ""}[measurement.met]
-    return name, measurement.what, value, low_high, measurement.goal, met, measurement.note
+    return Row(benchmark, measurement.what, value, spread, measurement.goal, met, measurement.note)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows of one machine in Markdown."""
+    return markdown([_COLUMNS, *rows])
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table; the first row is its head."""
+    lines = [f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows]
+    lines.insert(1, "|" + "---|" * len(rows[0]))
+    return "\n".join(lines)
 
 
 def _number(value: float) -> str:
@@ -88,15 +100,25 @@ def _number(value: float) -> str:
     return f"{value:,.{decimals}f}"
 
 
+def processor() -> str:
+    """Its name, with its family and model in place of what a virtual machine's "AMD EPYC" leaves open."""
+    text = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
+    about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in text.splitlines())}
+    if "model name" not in about:
+        return platform.machine()
+    name = " ".join(re.sub(r"\((R|TM)\)|\bCPU\b|\bProcessor\b", "", about["model name"]).split())
+    return f"{name} (family {about['cpu family']}, model {about['model']})" if "cpu family" in about else name
+
+
 def describe_machine() -> str:
-    """A line about the machine that the figures hold for, with its measured rate of large float32 products."""
+    """A sentence about the rest of the machine, with its measured rate of large float32 products."""
     import torch
 
     versions = ", ".join(f"{package} {metadata.version(package)}" for package in ("torch", "numpy"))
     rates = " and ".join(f"{rate / 1e9:.0f} ({name})" for name, rate in _product_rates().items())
     device = f"{torch.cuda.get_device_name()}; " if torch.cuda.is_available() else ""
     return (
-        f"{_cpu_model()}, {len(os.sched_getaffinity(0))} cores, {_memory_gb():.0f} GB; {device}"
+        f"{len(os.sched_getaffinity(0))} cores, {_memory_gb():.0f} GB; {device}"
         f"Python {platform.python_version()}, {versions}; {torch.get_num_threads()} threads; "
         f"large float32 products at {rates} GFLOP/s."
     )
@@ -125,28 +147,5 @@ def _product_rates() -> dict[str, float]:
     }
 
 
-def _cpu_model() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
 def _memory_gb() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-
-
-def rewrite(page: Path, text: str) -> None:
-    """Put the text between the two markers of a page, and leave the rest of it as it is.
-
-    Raises:
-        InputError: the page is missing, does not have each marker once and in order, or cannot be written.
-    """
-    try:
-        before = page.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{page}: cannot be read ({error.strerror}).") from error
-    if before.count(BEGIN) != 1 or before.count(END) != 1 or before.index(BEGIN) > before.index(END):
-        raise InputError(f"{page}: should have the line {BEGIN} once and the line {END} once below it.")
-    head, _, rest = before.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    write_atomically(page, f"{head}{BEGIN}\n{text}\n{END}{tail}")

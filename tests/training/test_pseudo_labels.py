@@ -45,6 +45,22 @@ def test_the_truth_stays_as_it_is():
     torch.testing.assert_close(kept, depth)
 
 
+def test_neither_the_number_of_threads_nor_the_parts_change_a_bit(monkeypatch):
+    truth, _ = people(300)
+    uv = truth[..., :2] / truth[..., 2:]
+    noisy = truth[..., 2] + 0.05 * torch.randn(truth.shape[:2], generator=torch.Generator().manual_seed(0)).double()
+    before, found = torch.get_num_threads(), []
+    try:
+        for number, frames in ((1, 1000), (1, 64), (2, 64), (3, 64)):
+            torch.set_num_threads(number)
+            monkeypatch.setattr(pseudo_labels, "_FRAMES", frames)
+            found.append(consistent_depths(noisy, uv, everybody(300), 1, H36M16, BONE_SD_M, DEPTH_SD_M))
+            assert torch.get_num_threads() == number
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(found[0], other) for other in found[1:])
+
+
 def test_a_third_of_the_noise_in_the_depths_goes_and_the_bones_keep_their_lengths():
     truth, _ = people()
     uv = truth[..., :2] / truth[..., 2:]

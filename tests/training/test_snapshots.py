@@ -251,16 +251,17 @@ class TestADigestDependsOn:
         with monkeypatch.context() as patch:
             patch.setattr(torch, "get_num_threads", lambda: 77)
             found.add(of())
-        with monkeypatch.context() as patch:
-            patch.setenv("MKL_CBWR", "COMPATIBLE")
-            found.add(of())
+        for name, value in (("MKL_CBWR", "COMPATIBLE"), ("OPENBLAS_CORETYPE", "Prescott")):
+            with monkeypatch.context() as patch:
+                patch.setenv(name, value)
+                found.add(of())
         with monkeypatch.context() as patch:
             patch.setattr(snapshots.metadata, "version", lambda package: "0.0")
             found.add(of())
         with monkeypatch.context() as patch:
             patch.setattr(snapshots, "processor", lambda: "another")
             found.add(of())
-        assert len(found) == 5
+        assert len(found) == 6
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"training__gradient_clip": 0.5}], ids=str)

@@ -248,6 +248,27 @@ def test_the_number_of_threads_changes_no_bit(capture):
     assert torch.equal(found[0], found[2])
 
 
+def test_a_compiled_network_lifts_in_the_threads_of_the_run(capture, monkeypatch):
+    from wsgcn.model.cpu import crew, folded
+
+    asked = []
+
+    def share_out(kernel, count, portion, threads, *arguments):
+        asked.append((threads, torch.get_num_threads()))
+        crew.share_out(kernel, count, portion, threads, *arguments)
+
+    monkeypatch.setattr(folded, "share_out", share_out)
+    sets, params = sets_of(capture, **OURS)
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        sets.teacher.teach(network_of(params), 0)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    assert set(asked[-2:]) == {(3, 1)}, "both ways round"
+
+
 def test_without_losses_of_the_2d_the_unlabelled_are_in_no_batch(capture):
     sets, _ = sets_of(capture, **TAUGHT)
     assert sets.unlabelled is None

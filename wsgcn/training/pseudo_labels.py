@@ -11,16 +11,21 @@ Camera frames: metres, x right, y down, z forward. uv are undistorted normalised
 """
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from wsgcn.model.cpu.threads import one_thread_in_torch, threads
 from wsgcn.pose.skeleton import Skeleton
 
 _ROOT_SD_M = 0.5  # of the root's depth from the lifted one: what decides on the person's size
 # Rounds of lengths from depths, and depths from lengths: how much less firmly lengths that are not yet right are held,
 # and the iterations of Levenberg-Marquardt.
 _ROUNDS = ((2, 6), (2, 6), (1, 12))
+_FRAMES = 512  # that are fitted together on the CPU: what is in work stays in a core's caches
 
 
 def rays(uv_NJ2: Tensor) -> Tensor:
@@ -68,18 +73,27 @@ def consistent_depths(
     for looseness, iterations in _ROUNDS:
         lengths_PE = symmetric_lengths(depth_NJ[..., None] * rays_NJ3, person_N, persons, skeleton)
         sd_m = looseness * bone_sd_m
-        depth_NJ = _fit(lifted_NJ, rays_NJ3, lengths_PE[person_N], skeleton, sd_m, depth_sd_m, iterations)
+        fit = partial(_fit, skeleton, sd_m, depth_sd_m, iterations)
+        depth_NJ = _in_parts(fit, lifted_NJ, rays_NJ3, lengths_PE[person_N])
     return depth_NJ
 
 
+def _in_parts(fit: Callable[..., Tensor], *of_frames: Tensor) -> Tensor:
+    """A fit that takes each frame by itself: on the CPU in as many threads as there are, which changes no bit."""
+    if of_frames[0].device.type != "cpu":
+        return fit(*of_frames)
+    with one_thread_in_torch(), ThreadPoolExecutor(threads()) as pool:
+        return torch.cat(list(pool.map(fit, *(tensor.split(_FRAMES) for tensor in of_frames))))
+
+
 def _fit(
-    lifted_NJ: Tensor,
-    rays_NJ3: Tensor,
-    lengths_NE: Tensor,
     skeleton: Skeleton,
     bone_sd_m: float,
     depth_sd_m: float,
     iterations: int,
+    lifted_NJ: Tensor,
+    rays_NJ3: Tensor,
+    lengths_NE: Tensor,
 ) -> Tensor:
     """Levenberg-Marquardt on the depths of every frame at once, each with its own damping."""
     joints = lifted_NJ.shape[1]

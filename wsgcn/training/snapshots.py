@@ -28,7 +28,10 @@ from wsgcn.training.params import TrainingParams
 
 WINGS = ("base", "containers", "model", "pose", "training")  # whose code decides on the result, see dvc.yaml
 _PACKAGES = ("llvmlite", "numba", "numpy", "torch")
-_VARIABLES = ("ATEN_", "CUBLAS_", "CUDNN_", "KMP_", "MKL_", "NUMBA_", "NVIDIA_TF32", "OMP_", "ONEDNN_", "TORCH_")
+_VARIABLES = (
+    *("ATEN_", "CUBLAS_", "CUDNN_", "KMP_", "MKL_", "NUMBA_", "NVIDIA_TF32"),
+    *("OMP_", "ONEDNN_", "OPENBLAS_", "TORCH_"),
+)
 _KEPT_DAYS = 30  # for a run that nobody repeats
 
 

@@ -15,13 +15,12 @@ rays, and every third frame on bones; then the way through the world is smoothed
 single frames do. The poses are then windows like those of labels, all of them within a stretch.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from wsgcn.model.cpu.threads import one_thread_in_torch
 from wsgcn.model.predict import predict
 from wsgcn.pose.camera import undistort
 from wsgcn.pose.skeleton import Skeleton
@@ -115,7 +114,7 @@ class Teacher:
         device = self.poses.lengths_NE.device
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
         like = self._alike(generator).to(device)  # other things as of these
-        with _one_thread():
+        with one_thread_in_torch():  # training on these is to repeat with any number
             if self._source.views is None:
                 network.eval()
                 index, positions_NJ3 = self._lifted(network, epoch)
@@ -251,14 +250,3 @@ def _inner_windows(start: int, stretches: int, length: int, offset_T: Tensor) ->
     lifted_SM = first_S1 + torch.arange(-int(offset_T[0]), length - int(offset_T[-1]), device=offset_T.device)
     first_SM = first_S1.expand_as(lifted_SM)
     return Windows(lifted_SM.flatten(), first_SM.flatten(), (first_SM + length - 1).flatten(), offset_T)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch's own sums depend on the number of threads, and training on these is to repeat with any number."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

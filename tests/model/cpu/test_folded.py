@@ -163,15 +163,16 @@ def test_what_has_changed_since_the_last_prediction_counts(change, compiled_call
     )
 
 
-def test_norms_are_folded_once_a_prediction(monkeypatch):
+def test_a_network_is_looked_at_and_its_norms_are_folded_once_a_prediction(monkeypatch):
     network, calls = trained(), []
-    fold = folded.fold
+    fold, are_known = folded.fold, door._are_known
     predict(network, poses(1), H36M16)
-    monkeypatch.setattr(folded, "fold", lambda layers: calls.append(1) or fold(layers))
+    monkeypatch.setattr(folded, "fold", lambda layers: calls.append("folded") or fold(layers))
+    monkeypatch.setattr(door, "_are_known", lambda *layers: calls.append("looked at") or are_known(*layers))
     predict(network, poses(20), H36M16, batch=3, flip=True)
-    assert calls == [1]
+    assert calls == ["looked at", "folded"]
     predict(network, poses(20), H36M16)
-    assert calls == [1, 1]
+    assert calls == ["looked at", "folded"] * 2
 
 
 # Where the plain layers are used

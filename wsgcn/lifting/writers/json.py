@@ -6,6 +6,7 @@ is null.
 
 import json
 from collections.abc import Iterator
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 
 from wsgcn.base.files import atomic_path
 from wsgcn.lifting.lifted import Lifted
+
+_FRAMES = 1000  # that are Python's objects at a time
 
 
 def write(lifted: Lifted, path: Path) -> None:
@@ -27,23 +30,29 @@ def write(lifted: Lifted, path: Path) -> None:
 
 
 def _poses(lifted: Lifted) -> Iterator[dict[str, Any]]:
-    joints = np.array(lifted.skeleton.joints)
-    for row, frame in enumerate(lifted.frames.tolist()):
-        pose: dict[str, Any] = {"frame": frame}
-        if lifted.names is not None:
-            pose["name"] = lifted.names[row]
-        pose["missing"] = bool(lifted.missing[row])
-        pose["interpolated"] = joints[lifted.interpolated[row]].tolist()
-        pose["substituted"] = joints[lifted.substituted[row]].tolist()
-        pose["pose_m"] = _rounded(lifted.pose_m[row])
-        if lifted.root_m is not None:
-            pose["root_m"] = _rounded(lifted.root_m[row])
-        pose["keypoints_px"] = [
-            None if np.isnan(point).any() else np.round(point.astype(np.float64), 2).tolist()
-            for point in lifted.keypoints_px[row]
-        ]
-        yield pose
+    joints = lifted.skeleton.joints
+    for start in range(0, len(lifted), _FRAMES):
+        rows = lifted[start : start + _FRAMES]
+        pose_T = _rounded(rows.pose_m, 6)
+        root_T = None if rows.root_m is None else _rounded(rows.root_m, 6)
+        point_TJ = _rounded(rows.keypoints_px.reshape(-1, 2), 2)
+        interpolated_TJ, substituted_TJ = rows.interpolated.tolist(), rows.substituted.tolist()
+        for row, (frame, missing) in enumerate(zip(rows.frames.tolist(), rows.missing.tolist(), strict=True)):
+            pose: dict[str, Any] = {"frame": frame}
+            if lifted.names is not None:
+                pose["name"] = lifted.names[start + row]
+            pose["missing"] = missing
+            pose["interpolated"] = list(compress(joints, interpolated_TJ[row]))
+            pose["substituted"] = list(compress(joints, substituted_TJ[row]))
+            pose["pose_m"] = pose_T[row]
+            if root_T is not None:
+                pose["root_m"] = root_T[row]
+            pose["keypoints_px"] = point_TJ[row * len(joints) : (row + 1) * len(joints)]
+            yield pose
 
 
-def _rounded(values: np.ndarray) -> list[Any] | None:
-    return None if np.isnan(values).any() else np.round(values.astype(np.float64), 6).tolist()
+def _rounded(values_N: np.ndarray, decimals: int) -> list[list[Any] | None]:
+    """By the first axis: the numbers, or None where one of them is NaN."""
+    is_absent_N = np.isnan(values_N).reshape(len(values_N), -1).any(-1).tolist()
+    rounded_N = np.round(values_N.astype(np.float64), decimals).tolist()
+    return [None if is_absent else value for value, is_absent in zip(rounded_N, is_absent_N, strict=True)]

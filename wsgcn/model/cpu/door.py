@@ -54,10 +54,10 @@ def plain_layers() -> Iterator[None]:
 
 @contextmanager
 def predicting() -> Iterator[None]:
-    """Inside, networks in evaluation mode without gradients use their compiled forms; no weight may change in it.
+    """Inside, networks in evaluation mode without gradients use their compiled forms; nothing of them may change in it.
 
-    A network's norms are folded into its weights once, when it is first used, and forgotten at the end: what is changed
-    before the next time, by a step or an average, counts then.
+    A network is looked at, and its norms are folded into its weights, once, when it is first used, and that is
+    forgotten at the end: what is changed before the next time, by a step or an average, counts then.
     """
     before = getattr(_folded, "by_layers", None)
     _folded.by_layers = {} if before is None else before
@@ -74,16 +74,19 @@ def predicting_form(layers: nn.Sequential, x_BJC: Tensor) -> Form | None:
         None where the plain layers are to be used: outside of `predicting`, with gradients, and as `compiled_form`.
     """
     by_layers = getattr(_folded, "by_layers", None)
-    if by_layers is None or torch.is_grad_enabled() or not _is_open(layers, x_BJC, is_training=False):
+    if by_layers is None or torch.is_grad_enabled() or _is_shut_for(x_BJC):
         return None
-    from wsgcn.model.cpu import folded
+    key = id(layers), x_BJC.shape[1:]
+    if key not in by_layers:
+        if not _is_open(layers, x_BJC, is_training=False):
+            return None
+        from wsgcn.model.cpu import folded
 
-    # With the layers themselves, so that no other object gets the same id.
-    _, network = by_layers.setdefault(id(layers), (layers, None))
-    if network is None:
         network = folded.fold(layers)
-        by_layers[id(layers)] = layers, network
-    return lambda x: folded.forward(network, x)
+        # With the layers themselves, so that no other object gets the same id.
+        by_layers[key] = layers, lambda x: folded.forward(network, x)
+    form: Form = by_layers[key][1]
+    return form
 
 
 def compiled_form(layers: nn.Sequential, x_BJC: Tensor) -> Form | None:
@@ -118,16 +121,21 @@ def clip_and_step_of(optimiser: torch.optim.Optimizer, largest_norm: float) -> C
 
 
 def _is_open(layers: nn.Sequential, x_BJC: Tensor, *, is_training: bool) -> bool:
-    if _is_shut or torch.is_autocast_enabled("cpu") or torch.jit.is_tracing():
-        return False
-    tensors = (x_BJC, *layers.parameters())
-    if any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in tensors):
+    if _is_shut_for(x_BJC) or any(_is_elsewhere(parameter) for parameter in layers.parameters()):
         return False
     if not _are_known(layers, is_training):
         return False
     # A predicted pose may not depend on its batch: see `wsgcn.model.cpu.prediction`.
     is_available = products.at_hand() if is_training else "mkl" in products.at_hand()
     return bool(is_available) and _agree(layers, x_BJC.shape[1:], is_training)
+
+
+def _is_shut_for(x_BJC: Tensor) -> bool:
+    return _is_shut or torch.is_autocast_enabled("cpu") or torch.jit.is_tracing() or _is_elsewhere(x_BJC)
+
+
+def _is_elsewhere(tensor: Tensor) -> bool:
+    return tensor.device.type != "cpu" or tensor.dtype != torch.float32
 
 
 def _are_known(layers: nn.Sequential, is_training: bool) -> bool:

@@ -14,6 +14,7 @@ from wsgcn.model.cpu import prediction
 from wsgcn.model.cpu.blas import one_thread
 from wsgcn.model.cpu.crew import share_out
 from wsgcn.model.cpu.prediction import Convolutions, Ends, Folded, Graph, NonLocals
+from wsgcn.model.cpu.threads import threads
 
 _STEPS: dict[type[nn.Module], tuple[int, ...]] = {
     layers.ResidualBlock: (prediction.FIRST, prediction.SECOND),
@@ -29,7 +30,7 @@ def forward(network: Folded, x_BJ2: Tensor) -> Tensor:
     if blocks := -(-batch // block):
         arrays = x_BJ2.contiguous().numpy(), pose_BJ3.numpy()
         with one_thread("mkl"):
-            share_out(prediction.predict, blocks, 1, torch.get_num_threads(), block, *network, *arrays)
+            share_out(prediction.predict, blocks, 1, threads(), block, *network, *arrays)
     return pose_BJ3
 
 

@@ -24,6 +24,7 @@ from wsgcn.model.cpu import kernels
 from wsgcn.model.cpu.blas import one_thread
 from wsgcn.model.cpu.crew import share_out
 from wsgcn.model.cpu.kernels import Source
+from wsgcn.model.cpu.threads import threads
 
 Gradients = dict[Tensor, Tensor]  # by parameter
 
@@ -106,7 +107,7 @@ def _count_portions(batch: int) -> int:
 def _run(kernel: Callable[..., None], batch: int, *arguments: Any) -> None:
     """Call a kernel with all blocks of the batch, shared between as many threads as torch may use."""
     with one_thread():
-        share_out(kernel, _count_blocks(batch), kernels.PORTION, torch.get_num_threads(), *arguments)
+        share_out(kernel, _count_blocks(batch), kernels.PORTION, threads(), *arguments)
 
 
 def _empty(*shape: int) -> np.ndarray:
