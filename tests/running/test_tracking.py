@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 STAGES = ("demo", "warmup", "weak")
+LEFT = (".mlflow-abcdefgh.part.db", ".mlflow-abcdefgh.part.db-journal")  # of a process killed as it made the database
 
 
 @dataclass
@@ -35,6 +36,8 @@ class ThreeStarts:
 def three_starts(tmp_path_factory: pytest.TempPathFactory) -> ThreeStarts:
     """Three processes that open a run at once where there is no database yet, which takes MLflow seconds to make."""
     folder = tmp_path_factory.mktemp("mlflow")
+    for name in LEFT:
+        (folder / name).touch()
     code = (
         "import sys; from wsgcn.running.params import read_params; from wsgcn.running.tracking import open_tracker\n"
         "with open_tracker(sys.argv[1], read_params(sys.argv[2])) as tracker: tracker.log_metrics({'loss': 1.0}, 1)"
@@ -112,6 +115,7 @@ def test_three_processes_that_start_without_a_database_all_record_their_run(thre
     assert sorted(run.data.tags["wsgcn.stage"] for run in runs) == sorted(STAGES)
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert [run.data.metrics for run in runs] == 3 * [{"loss": 1.0}]
+    assert [name for name in LEFT if (three_starts.database.parent / name).exists()] == []
 
 
 def test_a_run_is_read_back_as_it_was_logged(database: Path, root: Path, params: Params) -> None:
@@ -326,6 +330,37 @@ def test_a_file_that_is_no_database_is_one_line_at_once(
         log_a_little(tracker)
     assert time.monotonic() - started_s < 5
     assert_one_line(capfd.readouterr().err, "file is not a database")
+
+
+# A limit on the size of files stands in for a full disk, see tests/base/test_files.py.
+LIMITED = """
+import resource, signal, sys
+from wsgcn.running.params import read_params
+from wsgcn.running.tracking import open_tracker
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
+with open_tracker("weak", read_params(sys.argv[1])) as tracker:
+    tracker.log_metrics({{"loss": 1.0}}, step=1)
+print("worked")
+"""
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_on_a_full_disk_it_is_one_line_and_nothing_half_written(
+    is_there: bool, root: Path, request: pytest.FixtureRequest
+) -> None:
+    size = request.getfixturevalue("database").stat().st_size if is_there else 100_000
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", LIMITED.format(size=size), str(ROOT / "params.yaml")]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert (result.returncode, result.stdout) == (0, "worked\n")
+    *moved, failed = result.stderr.splitlines(keepends=True)  # the database was copied here, which a line may say
+    assert len(moved) == is_there
+    assert_one_line(failed, "disk")
+    assert {path.name for path in root.iterdir()} - {".resume", "mlflow.db.lock"} == (
+        {"mlflow.db"} if is_there else set()
+    )
 
 
 def test_without_mlflow_installed_the_work_goes_on(

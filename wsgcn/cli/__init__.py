@@ -3,16 +3,20 @@
 Heavy imports stand inside `run`, so that help and completion answer at once.
 """
 
-import argparse
-import io
-import os
 import sys
-import traceback
-from collections.abc import Sequence
-from pathlib import Path
 
-from wsgcn.base.errors import InputError
-from wsgcn.cli import detector, export, info, lift, render, view
+try:
+    import argparse
+    import io
+    import os
+    import traceback
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from wsgcn.base.errors import InputError
+    from wsgcn.cli import detector, export, info, lift, render, view
+except KeyboardInterrupt:
+    sys.exit(130)
 
 _EPILOG = """\
 examples:
@@ -34,10 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: without the program's name; None takes the process's own.
     """
-    parser = build_parser()
     if isinstance(sys.stdout, io.TextIOWrapper):  # a path or a name may be none in its encoding; stderr does so already
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        parser = build_parser()
         try:
             arguments = parser.parse_args(argv)
             status = arguments.run(arguments)

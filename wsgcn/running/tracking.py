@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from wsgcn.base.files import atomic_path
+from wsgcn.base.files import atomic_path, remove_abandoned
 from wsgcn.base.run import NullTracker, Tracker
 from wsgcn.running.artifact_places import TAG, beside, put_right
 from wsgcn.running.credentials import shown_reason, shown_uri
@@ -254,6 +254,7 @@ def _create_database(path: Path) -> None:
     if not path.exists():
         with _alone(path):
             if not path.exists():
+                remove_abandoned(path.parent, [path.name, f"{path.name}-journal"])  # of processes killed right here
                 with atomic_path(path) as temporary:
                     MlflowClient(tracking_uri=f"sqlite:///{temporary}")
     # MLflow tries for 100 s to open what is no database.
