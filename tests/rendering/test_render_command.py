@@ -1,5 +1,6 @@
 import argparse
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -50,12 +51,24 @@ def test_predictions_stand_beside_each_other_under_the_names_by_which_their_path
     called(predictions_path, "--beside", other, "-o", tmp_path / "a.gif")
     (sequence,) = painted
     titles = [sequence.predicted_title, *sequence.others_m]
-    assert titles == [f"{path.parent.name}/{path.stem}" for path in (predictions_path, other)]
+    assert titles == [path.parent.name for path in (predictions_path, other)]
     near_mm, wide_mm = sequence.all_mpjpe_mm
     assert np.array_equal(near_mm, sequence.mpjpe_mm)
     assert (wide_mm > near_mm).all()
     panels = [panel.title for panel in ClipPainter(sequence)._panels]
     assert panels[-3:] == [*titles, "3D truth"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/x/p.h5", "b/x/p.h5", "a/y/p.h5"], ["a/x", "b/x", "a/y"]),
+        (["a/one.h5", "a/two.npz"], ["one", "two"]),
+        (["a/p.h5", "a/p.h5"], ["1: p.h5", "2: p.h5"]),
+    ],
+)
+def test_the_shortest_names_that_differ(paths, names):
+    assert render._short_names([Path(path) for path in paths]) == names
 
 
 def test_what_is_not_of_the_same_frames_cannot_stand_beside(predictions_path, tmp_path):

@@ -87,8 +87,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:
-    """The ends of paths by which they differ."""
+    """The parts of paths by which they differ, without the ends that all of them share."""
     parts = [path.absolute().with_suffix("").parts for path in paths]
+    while len({each[-1] for each in parts}) == 1 and min(map(len, parts)) > 1:
+        parts = [each[:-1] for each in parts]
     for count in range(1, max(map(len, parts)) + 1):
         names = ["/".join(each[-count:]) for each in parts]
         if len(set(names)) == len(names):
