@@ -159,7 +159,7 @@ def test_some_that_are_named_run_alone_and_leave_the_page(here: Path, monkeypatc
 def test_an_unknown_benchmark_is_named(capsys):
     with pytest.raises(SystemExit):
         command.main(["sped"])
-    assert "'sped' is no benchmark; they are products, training, recipe, data" in capsys.readouterr().err
+    assert "'sped' is no benchmark; they are products, training, recipe, over_time" in capsys.readouterr().err
 
 
 def test_a_profile_is_shown_by_part_the_largest_first_with_the_rest():
