@@ -80,6 +80,25 @@ def test_a_file_from_before_there_were_networks_over_time_is_read(checkpoint, tm
     assert (loaded.model.chosen, loaded.fps) == (checkpoint.model.chosen, None)
 
 
+@pytest.mark.parametrize("channels", [1, 128])
+def test_a_section_over_time_from_before_non_local_layers_is_read(checkpoint, tmp_path, channels):
+    path = tmp_path / "older.pt"
+    checkpoint.save(path)
+    section = {"member": "graph", "frames": 27, "channels": channels, "blocks": 2, "dropout": 0.0, "causal": False}
+    resaved(path, lambda tree: tree["model"].update(temporal=section))
+    assert load_checkpoint(path).model.chosen == checkpoint.model.chosen
+
+
+def test_a_videopose3d_network_from_before_non_local_layers_is_read(tmp_path):
+    section = {"member": "videopose3d", "frames": 9, "channels": 8, "blocks": 0, "non_local": False}
+    section |= {"dropout": 0.0, "causal": False}
+    path = tmp_path / "older.pt"
+    write_tiny_checkpoint(path, model__name="temporal", model__temporal=section)
+    before = load_checkpoint(path)
+    resaved(path, lambda tree: tree["model"]["temporal"].pop("non_local"))
+    assert load_checkpoint(path).model == before.model
+
+
 def test_the_rate_of_a_network_over_time_comes_back(tmp_path):
     section = {
         "member": "graph",

@@ -293,9 +293,16 @@ _NO_TIME = Temporal(member="graph", frames=1, channels=2, blocks=0, non_local=Fa
 
 
 def _as_of_today(model: object) -> object:
-    """Files from before there was a choice lack what the network sees, and the section of networks over time."""
-    older = {"sees": "picture", "temporal": _NO_TIME.model_dump()}
-    return {**older, **model} if isinstance(model, dict) else model
+    """Files from before there was a choice lack what the network sees, and the section of networks over time or its
+    non-local layers, without which its width could be odd."""
+    if not isinstance(model, dict):
+        return model
+    over_time, older = model.get("temporal"), _NO_TIME.model_dump()
+    if isinstance(over_time, dict) and "non_local" not in over_time:
+        over_time = {**older, **over_time}
+        if model.get("name") != "temporal":
+            over_time["channels"] = older["channels"]
+    return {"sees": "picture", **model, "temporal": over_time or older}
 
 
 class _Parts(_Part):
