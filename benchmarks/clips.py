@@ -18,8 +18,8 @@ from benchmarks.lifter import (
     ARCHIVES,
     KINDS,
     SHARED,
-    as_coco,
     cameras,
+    detected,
     eyes_of,
     intrinsics,
     residual_sequences_m,
@@ -27,7 +27,7 @@ from benchmarks.lifter import (
 )
 from wsgcn.captures.capture import Hints
 from wsgcn.captures.layouts import find_capture
-from wsgcn.evaluation.metrics import p_mpjpe_mm
+from wsgcn.evaluation.metrics import p_mpjpe_mm, velocity_errors_mm
 from wsgcn.lifting.gaps import smooth
 from wsgcn.lifting.rates import lift_at_rate
 from wsgcn.model.checkpoint import Checkpoint, load_checkpoint
@@ -54,7 +54,6 @@ class Clip:
 def make_clips(mocap: Path, residuals: Sequence[np.ndarray]) -> Iterator[Clip]:
     """The clips; a function of the files alone."""
     rng = np.random.default_rng(_SEED)
-    head = H36M17.joints.index("Head")
     for archive in ARCHIVES:
         for recording in find_capture(mocap / archive, hints=Hints()).recordings():
             world_TJ3 = with_trunk_of_human36m(recording.read()[:_MOST_FRAMES])
@@ -72,11 +71,7 @@ def make_clips(mocap: Path, residuals: Sequence[np.ndarray]) -> Iterator[Clip]:
                 error_TJ2 = (
                     _errors(residuals, frames, recording.fps, rng) * (focal_N[0] / seen_TJ3[:, 0, 2])[:, None, None]
                 )
-                h36m_TJ2 = exact_TJ2[:, :-1] + error_TJ2
-                coco_TJ2 = h36m_TJ2.copy()
-                coco_TJ2[:, head] = exact_TJ2[:, -1] + error_TJ2[:, head]
-                keypoints = {"h36m": h36m_TJ2, "coco": as_coco(coco_TJ2)}
-                yield Clip(seen_TJ3 - seen_TJ3[:, :1], keypoints, recording.fps)
+                yield Clip(seen_TJ3 - seen_TJ3[:, :1], detected(exact_TJ2, error_TJ2), recording.fps)
 
 
 def _errors(residuals: Sequence[np.ndarray], frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
@@ -128,8 +123,8 @@ def smoothed(pose_TJ3: np.ndarray) -> np.ndarray:
 
 def _errors_of(pose_TJ3: np.ndarray, truth_TJ3: np.ndarray, fps: float) -> tuple[float, float]:
     """P-MPJPE, mm, and the mean error of the way from frame to frame, mm in 1/50 s."""
-    steps_mm = 1000 * np.linalg.norm(np.diff(pose_TJ3 - truth_TJ3, axis=0), axis=-1)
-    return float(p_mpjpe_mm(pose_TJ3[::_EVERY], truth_TJ3[::_EVERY]).mean()), float(steps_mm.mean() * fps / 50)
+    error_mm = p_mpjpe_mm(pose_TJ3[::_EVERY], truth_TJ3[::_EVERY]).mean()
+    return float(error_mm), float(velocity_errors_mm(pose_TJ3, truth_TJ3).mean() * fps / 50)
 
 
 if __name__ == "__main__":

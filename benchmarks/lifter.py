@@ -96,12 +96,9 @@ def make_test(mocap: Path, residual_RJ2_m: np.ndarray, archives: Sequence[str] =
     exact_NJ2 = project(points_NJ3, intrinsics(focal_N))
     error_NJ2 = residual_RJ2_m[rng.integers(len(residual_RJ2_m), size=len(pose_NJ3))]
     error_NJ2 = error_NJ2 * (focal_N / root_N3[:, 2])[:, None, None]
-    h36m_NJ2 = exact_NJ2[:, :-1] + error_NJ2
-    coco_NJ2 = h36m_NJ2.copy()
-    coco_NJ2[:, _J["Head"]] = exact_NJ2[:, -1] + error_NJ2[:, _J["Head"]]
     return Test(
         pose_NJ3,
-        {"h36m": h36m_NJ2, "coco": as_coco(coco_NJ2)},
+        detected(exact_NJ2, error_NJ2),
         turned_NJ3.mean(0) @ from_turned_N33,
         own_mean_NJ3 @ from_turned_N33,
         archive_N,
@@ -163,6 +160,14 @@ def eyes_of(world_NJ3: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     ahead_N3 = np.cos(turn_N1) * np.cross(left_N3, up_N3) + np.sin(turn_N1) * left_N3
     eyes_N3 = world_NJ3[:, _J["Head"]] - 0.11 * up_N3 + 0.09 * ahead_N3
     return (eyes_N3 - world_NJ3[:, 0])[:, None]
+
+
+def detected(exact_NJ2: np.ndarray, error_NJ2: np.ndarray) -> dict[str, np.ndarray]:
+    """By kind (N, 17, 2), from exact projections (N, 18, 2) of the joints and the eyes, and the joints' errors."""
+    h36m_NJ2 = exact_NJ2[:, :-1] + error_NJ2
+    coco_NJ2 = h36m_NJ2.copy()
+    coco_NJ2[:, _J["Head"]] = exact_NJ2[:, -1] + error_NJ2[:, _J["Head"]]
+    return {"h36m": h36m_NJ2, "coco": as_coco(coco_NJ2)}
 
 
 def as_coco(keypoints_NJ2: np.ndarray) -> np.ndarray:

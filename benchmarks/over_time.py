@@ -5,20 +5,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.capture import CACHE, prepared
-from benchmarks.processes import in_fresh_process
 from benchmarks.random_training import runner_of
+from benchmarks.recipe import training_of
 from benchmarks.recipes import changed_params
 from benchmarks.report import Measurement, median_and_spread, median_seconds, seconds
 from wsgcn.model.context import context_of
-from wsgcn.model.networks import build_network, count_parameters
+from wsgcn.model.networks import count_parameters
 from wsgcn.model.predict import predict
-from wsgcn.model.runtime import prepare
 from wsgcn.pose.skeleton import SKELETONS
-from wsgcn.training.losses import loss_weights
 from wsgcn.training.params import WarmupParams
-from wsgcn.training.sets import load_sets
-from wsgcn.training.trainer import Trainer
 
 _FRAMES = 300  # of a take of the capture
 _ROUNDS, _SECONDS = 5, 2.0
@@ -39,23 +34,19 @@ NETWORKS: dict[str, tuple[str, ...]] = {
 
 
 def measure() -> list[Measurement]:
-    poses_path, detections_path = in_fresh_process(prepared, CACHE, _FRAMES, _FRAMES)
     runners: dict[str, Callable[[int], object]] = {}
     steps: dict[str, int] = {}
     rows, lifting_s = [], {}
     for name, changes in NETWORKS.items():
         params = WarmupParams.of(changed_params(changes))
-        device = prepare(params.runtime)
         skeleton = SKELETONS[params.data.skeleton]
-        network = build_network(skeleton, params.model, 0)
-        rows.append(Measurement(f"{name}: parameters", count_parameters(network), ""))
-        sets = load_sets(params, None, poses_path, detections_path, device)
-        trainer = Trainer.start(network, params.training, 0, sets, loss_weights(params.training))
+        trainer = training_of(params, None, _FRAMES)
+        rows.append(Measurement(f"{name}: parameters", count_parameters(trainer.network), ""))
         runners[name] = runner_of(trainer)
         runners[name](1)
         steps[name] = max(1, int(_SECONDS / seconds(lambda run=runners[name]: run(1))))  # type: ignore[misc]
         clip_TJ2 = np.random.default_rng(0).normal(0, 0.3, (_LIFTED, len(skeleton.joints), 2)).astype(np.float32)
-        if context_of(network).frames in (1, _LIFTED_CONTEXT):
+        if context_of(trainer.network).frames in (1, _LIFTED_CONTEXT):
             lifting_s[name] = median_seconds(lambda: predict(trainer.result, clip_TJ2, skeleton, batch=1024), 3)  # noqa: B023
     rates: dict[str, list[float]] = {name: [] for name in runners}
     for _ in range(_ROUNDS):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from wsgcn.base.errors import InputError
-from wsgcn.evaluation.metrics import mpjpe_mm
+from wsgcn.evaluation.metrics import mpjpe_mm, velocity_errors_mm
 from wsgcn.lifting.rates import lift_at_rate
 from wsgcn.model.checkpoint import load_checkpoint
 from wsgcn.model.predict import predict
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def lift(keypoints_NJ2: np.ndarray, breaks: Sequence[int]) -> np.ndarray:
         return predict(network, keypoints_NJ2, skeleton, flip=True, batch=1024, breaks=breaks)
 
-    found: dict[tuple[int, str], list[tuple[float, float]]] = {}  # error and velocity error of each sequence
+    found: dict[tuple[int, str], list[tuple[float, ...]]] = {}  # error and velocity error of each sequence
     frames: dict[int, list[int]] = {every: [] for every in _EVERY_FRAME}
     with Poses(given.data / "poses.h5") as poses, Detections(given.data / "detections.h5") as detections:
         for number, (sequence, camera) in enumerate(sequences_of(detections, takes_of(detections, given.subjects))):
@@ -59,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 }
                 frames[every].append(len(seen))
                 for way, pose in ways.items():
-                    steps_mm = 1000 * np.linalg.norm(np.diff(pose - truth, axis=0), axis=-1).mean()
-                    found.setdefault((every, way), []).append((float(mpjpe_mm(pose, truth).mean()), float(steps_mm)))
+                    errors_mm = (metric(pose, truth).mean() for metric in (mpjpe_mm, velocity_errors_mm))
+                    found.setdefault((every, way), []).append(tuple(map(float, errors_mm)))
     print("| frames a second | way | MPJPE mm | velocity mm |\n|---|---|---|---|")
     for (every, way), errors in found.items():
         error, velocity = np.average(errors, axis=0, weights=frames[every])

@@ -12,7 +12,7 @@ from wsgcn.model.runtime import prepare
 from wsgcn.pose.skeleton import SKELETONS
 from wsgcn.running.params import read_params
 from wsgcn.training.losses import loss_weights
-from wsgcn.training.params import WeakParams
+from wsgcn.training.params import WarmupParams, Weak, WeakParams
 from wsgcn.training.sets import load_sets
 from wsgcn.training.trainer import Trainer
 
@@ -23,13 +23,16 @@ _MOST_PERCENT = 5.0
 
 def recipe_training() -> Trainer:
     """A weak stage of params.yaml at its start, on a small capture."""
-    poses_path, detections_path = in_fresh_process(prepared, CACHE, _FRAMES, _FRAMES)
     params = WeakParams.of(read_params())
-    device = prepare(params.runtime)
-    sets = load_sets(params, params.weak, poses_path, detections_path, device)
-    weights = loss_weights(params.training, params.weak)
+    return training_of(params, params.weak, _FRAMES)
+
+
+def training_of(params: WarmupParams | WeakParams, weak: Weak | None, frames: int) -> Trainer:
+    """A stage at its start, on a capture with so many frames a take; without `weak` the warm-up."""
+    poses_path, detections_path = in_fresh_process(prepared, CACHE, frames, frames)
+    sets = load_sets(params, weak, poses_path, detections_path, prepare(params.runtime))
     network = build_network(SKELETONS[params.data.skeleton], params.model, 0)
-    return Trainer.start(network, params.training, 0, sets, weights)
+    return Trainer.start(network, params.training, 0, sets, loss_weights(params.training, weak))
 
 
 def measure() -> list[Measurement]:

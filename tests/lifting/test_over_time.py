@@ -17,21 +17,11 @@ from wsgcn.release.checkpoint_info import describe
 # Weights that are random lift nobody upright.
 pytestmark = pytest.mark.filterwarnings("ignore::wsgcn.lifting.plausibility.PlausibilityWarning")
 
-SECTION = {
-    "member": "graph",
-    "frames": 27,
-    "channels": 8,
-    "blocks": 1,
-    "non_local": True,
-    "dropout": 0.0,
-    "causal": False,
-}
-
 
 @pytest.fixture(scope="module")
 def lifter(tmp_path_factory):
     path = tmp_path_factory.mktemp("temporal") / "weak.pt"
-    write_tiny_checkpoint(path, model__name="temporal", model__temporal=SECTION)
+    write_tiny_checkpoint(path, model__name="temporal", model__temporal__frames=27)
     return Lifter.load(path)
 
 

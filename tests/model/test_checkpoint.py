@@ -90,26 +90,16 @@ def test_a_section_over_time_from_before_non_local_layers_is_read(checkpoint, tm
 
 
 def test_a_videopose3d_network_from_before_non_local_layers_is_read(tmp_path):
-    section = {"member": "videopose3d", "frames": 9, "channels": 8, "blocks": 0, "non_local": False}
-    section |= {"dropout": 0.0, "causal": False}
     path = tmp_path / "older.pt"
-    write_tiny_checkpoint(path, model__name="temporal", model__temporal=section)
+    changes = {"model__temporal__member": "videopose3d", "model__temporal__non_local": False}
+    write_tiny_checkpoint(path, model__name="temporal", **changes)
     before = load_checkpoint(path)
     resaved(path, lambda tree: tree["model"]["temporal"].pop("non_local"))
     assert load_checkpoint(path).model == before.model
 
 
 def test_the_rate_of_a_network_over_time_comes_back(tmp_path):
-    section = {
-        "member": "graph",
-        "frames": 9,
-        "channels": 8,
-        "blocks": 0,
-        "non_local": True,
-        "dropout": 0.0,
-        "causal": True,
-    }
-    write_tiny_checkpoint(tmp_path / "weak.pt", model__name="temporal", model__temporal=section)
+    write_tiny_checkpoint(tmp_path / "weak.pt", model__name="temporal", model__temporal__causal=True)
     loaded = load_checkpoint(tmp_path / "weak.pt")
     assert loaded.fps == 50
     loaded.check_fps("weak.pt", 49.0, "S9 Walking")

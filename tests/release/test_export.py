@@ -67,17 +67,8 @@ def test_onnxruntime_gives_what_torch_gives_for_one_pose_and_for_a_thousand(name
 @pytest.mark.parametrize("sees", ["picture", "person"])
 @pytest.mark.parametrize("member", ["graph", "videopose3d"])
 def test_a_network_over_time_takes_windows_and_whole_sequences(member, sees, tmp_path):
-    section = {
-        "member": member,
-        "frames": 9,
-        "channels": 8,
-        "blocks": 1,
-        "non_local": True,
-        "dropout": 0.0,
-        "causal": member == "graph",
-    }
-    changes = {"model__name": "temporal", "model__temporal": section, "model__sees": sees}
-    checkpoint = write_tiny_checkpoint(tmp_path / "weak.pt", **changes)
+    changes = {"model__temporal__member": member, "model__temporal__causal": member == "graph", "model__sees": sees}
+    checkpoint = write_tiny_checkpoint(tmp_path / "weak.pt", model__name="temporal", **changes)
     export = export_onnx(tmp_path / "weak.pt", tmp_path / "pose.onnx")
     assert 0 < export.deviation_m <= 1e-5
     session = session_of(export.path)

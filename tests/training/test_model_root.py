@@ -27,16 +27,7 @@ from wsgcn.training.unlabelled import ModelRootSource
 
 CPU = torch.device("cpu")
 MODEL = {"weak__root": "model", "training__loss": "mean_distance", "weak__bone_weight": 0.0}
-TEMPORAL = {
-    "member": "graph",
-    "frames": 9,
-    "channels": 8,
-    "blocks": 0,
-    "non_local": False,
-    "dropout": 0.0,
-    "causal": False,
-}
-OVER_TIME = {"model__name": "temporal", "model__temporal": TEMPORAL}
+OVER_TIME = {"model__name": "temporal", "model__temporal__blocks": 0}
 NONE_UNLABELLED = {"labelled": ["S1"], "labelled_takes": 1.0, "unlabelled": [], "validation": [], "test": ["S9"]}
 
 

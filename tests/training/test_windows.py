@@ -30,16 +30,7 @@ from wsgcn.training.trainer import Trainer, validation_mpjpe_mm
 from wsgcn.training.windows import windows_of
 
 CPU = torch.device("cpu")
-TEMPORAL = {
-    "member": "graph",
-    "frames": 9,
-    "channels": 8,
-    "blocks": 1,
-    "non_local": True,
-    "dropout": 0.1,
-    "causal": False,
-}
-OVER_TIME = {"model__name": "temporal", "model__temporal": TEMPORAL}
+OVER_TIME = {"model__name": "temporal", "model__temporal__dropout": 0.1}
 WIDENED = {
     "augmentation__recombine": 0.5,
     "augmentation__limbs": 0.3,

@@ -260,11 +260,12 @@ def load_checkpoint(path: Path | str) -> Checkpoint:
     )
     with torch.device("meta"):
         network = build_network(skeleton, checkpoint.model)
-        trajectory = build_trajectory(skeleton, context_of_model(checkpoint.model))
     for weights in (checkpoint.weights, checkpoint.chosen_weights, checkpoint.average or checkpoint.weights):
         _check_weights(path, network.state_dict(), weights)
     trained = list(network.parameters())
     if checkpoint.trajectory:
+        with torch.device("meta"):
+            trajectory = build_trajectory(skeleton, context_of_model(checkpoint.model))
         _check_weights(path, trajectory.state_dict(), checkpoint.trajectory)
         trained += trajectory.parameters()
     _check_optimiser(path, [parameter.shape for parameter in trained], checkpoint.optimiser)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from wsgcn.pose.camera import solve_root
+from wsgcn.training.windows import Windows, seen
 
 _AT_ONCE = 1024  # poses; beside a network over time each is a window
 
@@ -44,10 +45,13 @@ class ModelRoots:
     """The root as the trajectory network gives it, from the 2D alone."""
 
     trajectory: nn.Module  # see wsgcn.model.trajectory
-    seen_UJ2: Tensor  # normalised screen units; of windows (U, T, J, 2)
+    keypoints_NJ2: Tensor  # normalised screen units, of the set
+    windows: Windows | None  # for a network over time, of every frame of it
+    index_U: Tensor
 
     def of(self, predicted_UJ3: Tensor) -> Tensor:
-        return torch.cat([self.trajectory(part_BJ2) for part_BJ2 in self.seen_UJ2.split(_AT_ONCE)])
+        parts = (seen(self.keypoints_NJ2, self.windows, index_B) for index_B in self.index_U.split(_AT_ONCE))
+        return torch.cat([self.trajectory(part_BJ2) for part_BJ2 in parts])
 
 
 @dataclass(frozen=True)

@@ -189,9 +189,7 @@ class Teacher:
         lifted_NJ3 = torch.from_numpy(lifted).to(index_N.device)
         root_N3 = unlabelled.roots.select(index_N).of(lifted_NJ3)
         uv_NJ2 = self._uv(index_N)
-        solved_N = torch.arange(len(index_N), device=index_N.device)
-        if self._of_labelled is not None:
-            solved_N = solved_N[solved_N % self._stretch % _EVERY == 0]
+        solved_N = torch.arange(len(index_N), device=index_N.device).view(-1, self._stretch)[:, ::_EVERY].flatten()
         depth_NJ = consistent_depths(
             (root_N3[:, 2:] + lifted_NJ3[..., 2]).double()[solved_N],
             uv_NJ2[solved_N],
@@ -201,8 +199,7 @@ class Teacher:
             self._settings.bone_sd_m,
             self._settings.depth_sd_m,
         )
-        if self._of_labelled is not None:
-            depth_NJ = _between(depth_NJ.unflatten(0, (self._chosen, -1)), self._stretch).flatten(0, 1)
+        depth_NJ = _between(depth_NJ.unflatten(0, (self._chosen, -1)), self._stretch).flatten(0, 1)
         return index_N, depth_NJ[..., None] * rays(uv_NJ2)
 
     def _triangulated(self, views: Views, epoch: int) -> tuple[Tensor, Tensor, Tensor]:

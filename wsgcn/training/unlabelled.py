@@ -44,7 +44,7 @@ class ModelRootSource(Tensors):
     windows: Windows | None  # for a network over time, of every frame
 
     def select(self, index_B: Tensor) -> Roots:
-        return ModelRoots(self.trajectory, seen(self.keypoints_NJ2, self.windows, index_B))
+        return ModelRoots(self.trajectory, self.keypoints_NJ2, self.windows, index_B)
 
 
 @dataclass(frozen=True)
